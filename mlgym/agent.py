@@ -1,0 +1,60 @@
+"""What an agent is: told the brief and the tools, then asked for one decision a step.
+
+An agent never holds the environment. It lives in `agents/<name>/` (see `mlgym.agents`), in any
+folder with an `agent.yaml`, or is any class that can be imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mlgym.types import BriefLimits, ExitReason, TaskBrief, ToolSpec, Usage
+
+__all__ = [
+    "Agent",
+    "BriefLimits",
+    "Decision",
+    "Observation",
+    "TaskBrief",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What an agent sees before each decision.
+
+    `text` is the environment's own observation. Time (seconds) and money (US dollars) stand
+    beside it and are never part of it. `cost_usd` is None where a price is unknown.
+    """
+
+    text: str
+    step: int
+    remaining_steps: int
+    remaining_s: float
+    cost_usd: float | None
+    metrics: Mapping[str, float] | None
+    reward: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an agent decides: one action in the action language.
+
+    `usage` is what the model calls behind it cost. `finish` ends the episode instead of acting
+    (format errors, context overflow); the environment then scores the best validation.
+    """
+
+    action: str
+    thought: str = ""
+    usage: Usage = field(default_factory=Usage)
+    finish: ExitReason | None = None
+
+
+class Agent(Protocol):
+    """The two methods an agent has."""
+
+    def reset(self, brief: TaskBrief, tools: Sequence[ToolSpec]) -> None: ...
+
+    def act(self, observation: Observation) -> Decision: ...

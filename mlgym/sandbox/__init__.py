@@ -1,0 +1,1 @@
+"""Where an agent's commands run: one protocol, two backends, one conformance suite."""
