@@ -127,7 +127,7 @@ class Sandbox(Protocol):
         ...
 
     def export(self, paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
-        """The files at `paths` (relative to `/workspace`; a path ending in "/" is a folder), as tar.
+        """The files at `paths` as tar; paths are relative to `/workspace`, "x/" is a folder.
 
         Regular files only, symbolic links never followed out of their place: anything else raises
         OSError, as does a sum of sizes above `max_bytes` (EFBIG).

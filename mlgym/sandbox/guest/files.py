@@ -1,0 +1,205 @@
+"""Files inside the sandbox: reading, writing, exporting, wiping, laying.
+
+Whatever the agent may have put in the way (pipes, devices, links, huge or endlessly deep trees) is
+met with a plain OSError. Callers hold the agent's rights while they read, write or export.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+from .frames import CHUNK
+
+FIXED_MTIME = 1_700_000_000
+"""Modification time, in Unix seconds, of everything that is laid: observations repeat exactly."""
+
+Entry = dict[str, Any]
+"""`path` relative to the workspace, `mode`, and `size` for a file or `link` for a symbolic link."""
+
+
+def problem(number: int, path: str) -> OSError:
+    return OSError(number, os.strerror(number), path)
+
+
+def read_file(path: str, max_bytes: int) -> bytes:
+    """The content of a regular file of at most `max_bytes`."""
+    with _open_regular(path) as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise problem(errno.EFBIG, path)
+    return data
+
+
+def _open_regular(path: str, flags: int = 0, dir_fd: int | None = None):
+    # O_NONBLOCK: opening a pipe or a device must not hang; O_NOCTTY: nor take a terminal.
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | flags, dir_fd=dir_fd)
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(fd)
+        raise problem(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, path)
+    return os.fdopen(fd, "rb")
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write a regular file; missing folders are made, an existing file keeps its mode."""
+    parent = os.path.dirname(path)
+    if parent:
+        os.makedirs(parent, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
+    fd = os.open(path, flags, 0o644)
+    try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            raise problem(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, path)
+        os.ftruncate(fd, 0)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+    finally:
+        os.close(fd)
+
+
+def export(root: str, paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
+    """The regular files at `paths` below `root` as a tar stream, in pieces of about `CHUNK`.
+
+    A path that ends in "/" is a folder, taken whole. Folders are opened one by one without
+    following links, so that no link leads out of `root`.
+    """
+    left = max_bytes
+    for path in paths:
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if ".." in parts or path.startswith("/"):
+            raise problem(errno.EINVAL, path)
+        is_folder = path.endswith("/") or not parts
+        for name in _walk(root, parts) if is_folder else ["/".join(parts)]:
+            size = yield from _tar_member(root, name, left)
+            left -= size
+    yield b"\0" * 1024
+
+
+def _folder(root: str, parts: Sequence[str]) -> int:
+    """A descriptor of a folder below `root`, no link followed."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    fd = os.open(root, flags)
+    for part in parts:
+        try:
+            below = os.open(part, flags, dir_fd=fd)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "/".join(parts)) from None
+        finally:
+            os.close(fd)
+        fd = below
+    return fd
+
+
+def _walk(root: str, parts: Sequence[str]) -> Iterator[str]:
+    fd = _folder(root, parts)
+    try:
+        with os.scandir(fd) as entries:
+            listed = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    finally:
+        os.close(fd)
+    for name, is_folder in listed:
+        below = [*parts, name]
+        if len(below) > 64:
+            raise problem(errno.ENAMETOOLONG, "/".join(below[:4]) + "/...")
+        if is_folder:
+            yield from _walk(root, below)
+        else:
+            yield "/".join(below)
+
+
+def _open_below(root: str, name: str):
+    *parents, last = name.split("/")
+    fd = _folder(root, parents)
+    try:
+        return _open_regular(last, os.O_NOFOLLOW, fd)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from None
+    finally:
+        os.close(fd)
+
+
+def _tar_member(root: str, name: str, left: int) -> Generator[bytes, None, int]:
+    import tarfile
+
+    with _open_below(root, name) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > left:
+            raise problem(errno.EFBIG, name)
+        info = tarfile.TarInfo(name)
+        info.size, info.mtime = size, FIXED_MTIME
+        info.mode = os.fstat(file.fileno()).st_mode & 0o777
+        yield info.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
+        sent = 0
+        while sent < size:
+            piece = file.read(min(CHUNK, size - sent))
+            # A file that shrinks while it is read is filled up: the frame of the tar must hold.
+            piece = piece or b"\0" * min(CHUNK, size - sent)
+            sent += len(piece)
+            yield piece
+        yield b"\0" * (-size % 512)
+        return size
+
+
+def wipe(folder: str, keep: Sequence[str] = ()) -> None:
+    """Empty `folder`, whatever is in it; mount points named in `keep` stay.
+
+    A subfolder's own subfolders are moved up beside it before it goes, so that depth costs neither
+    recursion nor descriptors nor path length.
+    """
+    serial = 0
+    while True:
+        names = [name for name in os.listdir(folder) if name not in keep]
+        if not names:
+            return
+        for name in names:
+            path = os.path.join(folder, name)
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                os.unlink(path)
+                continue
+            os.chmod(path, 0o700)
+            with os.scandir(path) as found:
+                below = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+            for child, is_folder in below:
+                inner = os.path.join(path, child)
+                if is_folder:
+                    serial += 1
+                    os.chmod(inner, 0o700)
+                    os.rename(inner, os.path.join(folder, f".wipe-{serial}-{os.getpid()}"))
+                else:
+                    os.unlink(inner)
+            os.rmdir(path)
+
+
+def lay(root: str, entries: Sequence[Entry], body: bytes, uid: int, gid: int) -> None:
+    """Lay starter files below `root`, owned by the agent, with fixed modification times."""
+    own = os.getuid() == 0
+    folders: list[str] = [root]
+    offset = 0
+    for entry in entries:
+        path = os.path.join(root, entry["path"])
+        if "link" in entry:
+            os.symlink(entry["link"], path)
+        elif "size" in entry:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                view = memoryview(body)[offset : offset + entry["size"]]
+                while view:
+                    view = view[os.write(fd, view) :]
+                os.fchmod(fd, entry["mode"])
+            finally:
+                os.close(fd)
+            offset += entry["size"]
+        else:
+            os.mkdir(path, 0o755)
+            folders.append(path)
+        if own:
+            os.chown(path, uid, gid, follow_symlinks=False)
+        os.utime(path, (FIXED_MTIME, FIXED_MTIME), follow_symlinks=False)
+    for folder in folders:
+        os.utime(folder, (FIXED_MTIME, FIXED_MTIME))

@@ -1,0 +1,208 @@
+"""Starting processes as the agent's user, signalling them, and channels to them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import resource
+import signal
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+WORKSPACE = "/workspace"
+STDERR_TAIL = 8192
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the agent is inside, and what its processes get.
+
+    `rlimits` maps a name such as "NOFILE" to its limit. Where the guest is not root it is the
+    agent's user already, and nothing is dropped.
+    """
+
+    uid: int
+    gid: int
+    environment: Mapping[str, str]
+    rlimits: Mapping[str, int]
+
+    @property
+    def drops(self) -> bool:
+        return os.getuid() == 0
+
+
+def become(who: Identity) -> None:
+    """Turn this process, for good, into the agent's user with its limits."""
+    for name, limit in who.rlimits.items():
+        which = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(which)[1]
+        value = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(which, (value, value))
+    if who.drops:
+        os.setgroups([])
+        os.setresgid(who.gid, who.gid, who.gid)
+        os.setresuid(who.uid, who.uid, who.uid)
+    os.umask(0o022)
+
+
+@contextlib.contextmanager
+def acting_as(who: Identity) -> Generator[None, None, None]:
+    """Touch files as the agent's user: with its rights only, and what is made belongs to it."""
+    if not who.drops:
+        yield
+        return
+    os.setegid(who.gid)
+    os.seteuid(who.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def spawn(who: Identity, argv: Sequence[str], fds: Mapping[int, int], cwd: str) -> int:
+    """Start `argv` as the agent in a session of its own; `fds` maps its descriptors to ours.
+
+    Raises OSError where the process cannot be made; a failing exec ends it with status 127.
+    """
+    pid = os.fork()
+    if pid == 0:
+        _child(who, argv, fds, cwd)
+    return pid
+
+
+def _child(who: Identity, argv: Sequence[str], fds: Mapping[int, int], cwd: str) -> NoReturn:
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        # Sources are moved out of the way first, so that no dup2 overwrites one still needed.
+        moved = {target: _above(source) for target, source in fds.items()}
+        for target, source in moved.items():
+            os.dup2(source, target, inheritable=True)
+        become(who)
+        try:
+            os.chdir(cwd)
+        except OSError:
+            os.chdir(WORKSPACE)
+        os.execvpe(argv[0], list(argv), dict(who.environment))
+    except BaseException as error:  # noqa: BLE001 - a forked child must never return
+        with contextlib.suppress(OSError):
+            os.write(2, f"{argv[0]}: {error}\n".encode())
+    os._exit(127)
+
+
+def _above(fd: int) -> int:
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 300)
+
+
+def everyone(number: int, spare: Sequence[int] = ()) -> None:
+    """Signal every process but PID 1, at once; those in `spare` are continued after a stop."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, number)
+    for pid in spare:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process; none where it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        return _children_by_scan(pid)
+    except OSError:
+        return []
+
+
+def _children_by_scan(pid: int) -> list[int]:
+    return [other for other in all_pids() if _parent(other) == pid]
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return -1
+
+
+def all_pids() -> list[int]:
+    """Every process in the sandbox but PID 1."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def reap() -> dict[int, int]:
+    """Collect every child that ended: pid -> status as a shell would say it."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        code = os.waitstatus_to_exitcode(status)
+        ended[pid] = 128 - code if code < 0 else code
+
+
+@dataclass
+class ChannelProcess:
+    """A process joined to the host by its stdin and stdout."""
+
+    number: int
+    pid: int
+    stdin: int | None
+    stdout: int | None
+    stderr: int | None
+    credit: int
+    waiting: bytearray = field(default_factory=bytearray)
+    close_when_sent: bool = False
+    errors: bytearray = field(default_factory=bytearray)
+    status: int | None = None
+    told: bool = False
+
+    def note_error(self, data: bytes) -> None:
+        self.errors += data
+        del self.errors[:-STDERR_TAIL]
+
+    def kill(self) -> None:
+        """Kill its session's group and all that descends from it."""
+        todo = [self.pid]
+        while todo:
+            pid = todo.pop()
+            todo += children(pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self, name: str) -> None:
+        """Close one of stdin, stdout, stderr."""
+        fd = getattr(self, name)
+        if fd is not None:
+            os.close(fd)
+            setattr(self, name, None)
+
+
+def open_process(
+    who: Identity, number: int, argv: Sequence[str], cwd: str, credit: int
+) -> ChannelProcess:
+    """Start `argv` with three pipes and return its `ChannelProcess`."""
+    ours_in, ours_out, ours_err = os.pipe(), os.pipe(), os.pipe()
+    try:
+        pid = spawn(who, argv, {0: ours_in[0], 1: ours_out[1], 2: ours_err[1]}, cwd)
+    except OSError:
+        for fd in (ours_in[1], ours_out[0], ours_err[0]):
+            os.close(fd)
+        raise
+    finally:
+        for fd in (ours_in[0], ours_out[1], ours_err[1]):
+            os.close(fd)
+    for fd in (ours_in[1], ours_out[0], ours_err[0]):
+        os.set_blocking(fd, False)
+    return ChannelProcess(number, pid, ours_in[1], ours_out[0], ours_err[0], credit)

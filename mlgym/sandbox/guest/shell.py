@@ -1,0 +1,299 @@
+"""The agent's persistent bash, and the state machine of one command in it.
+
+Bash reads its script from a control pipe. A command's text lies in a memfd that bash sources, with
+stdin from /dev/null and its output to a named pipe; its exit status comes on a pipe of its own, of
+which the command's children hold no copy. Nothing is ever recognised by a printed marker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from dataclasses import dataclass, field
+
+from . import processes
+from .processes import Identity
+
+IO = "/run/sh"
+"""A small tmpfs of the guest's own: the output pipe, and the name under which text is sourced."""
+TEXT = f"{IO}/bash"
+OUTPUT = f"{IO}/output"
+CONTROL_FD, STATUS_FD, TEXT_FD = 250, 251, 252
+START = f"exec {CONTROL_FD}<&-; shopt -s expand_aliases\n".encode()
+# Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts.
+RUN = (
+    rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-; \builtin echo $? >&{STATUS_FD}" + "\n"
+).encode()
+KILL_AFTER_S, RESTART_AFTER_S = 1.0, 0.5
+TIMED_OUT = 124
+PIECE = 1 << 16
+
+
+class Tail:
+    """Keeps the head and the tail of a stream, `limit` bytes in all, and counts the whole."""
+
+    def __init__(self, limit: int) -> None:
+        self.half = max(limit // 2, 1)
+        self.head = bytearray()
+        self.tail = bytearray()
+        self.total = 0
+
+    def add(self, data: bytes) -> None:
+        self.total += len(data)
+        room = self.half - len(self.head)
+        if room > 0:
+            self.head += data[:room]
+            data = data[room:]
+        self.tail += data
+        if len(self.tail) > 4 * self.half:
+            del self.tail[: -self.half]
+
+    def result(self) -> tuple[bytes, int]:
+        """What is kept, and how many bytes were cut."""
+        tail = self.tail[-self.half :]
+        cut = self.total - len(self.head) - len(tail)
+        if not cut:
+            return bytes(self.head + tail), 0
+        mark = f"\n[... {cut} bytes cut ...]\n".encode()
+        return bytes(self.head) + mark + bytes(tail), cut
+
+
+@dataclass
+class Command:
+    """A command on its way."""
+
+    output: Tail
+    deadline: float
+    seconds: float
+    began: float
+    old: set[int] = field(default_factory=set[int])
+    """Processes left by earlier commands: not this one's to be killed for."""
+    stage: str = "running"
+    flooded: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command came to; `notes` are sentences for the agent."""
+
+    exit_code: int
+    output: bytes
+    truncated: bool
+    timed_out: bool
+    restarted: bool
+    seconds: float
+    notes: tuple[str, ...]
+
+
+class Shell:
+    """One bash, restarted when it ends, and at most one command in it."""
+
+    def __init__(self, who: Identity, output_bytes: int, flood_bytes: int) -> None:
+        self.who = who
+        self.output_bytes = output_bytes
+        self.flood_bytes = flood_bytes
+        self.pid = 0
+        self.control = self.status = self.text = self.output = -1
+        self.command: Command | None = None
+        self.frozen = False
+        self.others: set[int] = set()
+        """Processes that the host opened: never signalled on account of a command."""
+        self.renewed = False
+        """The output pipe is another one than before."""
+        self.died: int | None = None
+        """The exit status of bash, once it was reaped."""
+
+    def start(self) -> None:
+        """Start bash in the workspace. Raises OSError where no process can be made."""
+        control_read, self.control = os.pipe()
+        # Bash opens it once more, by name, as the agent's user.
+        os.fchmod(control_read, 0o444)
+        self.status, status_write = os.pipe()
+        os.set_blocking(self.status, False)
+        self.text = os.memfd_create("command", os.MFD_CLOEXEC)
+        os.fchmod(self.text, 0o644)
+        readable = os.open(f"/proc/self/fd/{self.text}", os.O_RDONLY)
+        null = os.open("/dev/null", os.O_RDWR)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(TEXT)
+        os.symlink(f"/proc/self/fd/{TEXT_FD}", TEXT)
+        self._fresh_output()
+        fds = {
+            0: null,
+            1: null,
+            2: null,
+            CONTROL_FD: control_read,
+            STATUS_FD: status_write,
+            TEXT_FD: readable,
+        }
+        argv = ["bash", "--norc", "--noprofile", f"/dev/fd/{CONTROL_FD}"]
+        self.died = None
+        try:
+            self.pid = processes.spawn(self.who, argv, fds, processes.WORKSPACE)
+        finally:
+            for fd in (control_read, status_write, readable, null):
+                os.close(fd)
+        os.write(self.control, START)
+
+    def stop(self) -> None:
+        """Release the descriptors of a bash that is gone or going."""
+        for name in ("control", "status", "text", "output"):
+            fd = getattr(self, name)
+            if fd >= 0:
+                os.close(fd)
+                setattr(self, name, -1)
+        self.pid = 0
+        self.frozen = False
+
+    def _fresh_output(self) -> None:
+        if self.output >= 0:
+            os.close(self.output)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(OUTPUT)
+        os.mkfifo(OUTPUT, 0o600)
+        os.chmod(OUTPUT, 0o622)
+        self.output = os.open(OUTPUT, os.O_RDONLY | os.O_NONBLOCK)
+        self.renewed = True
+
+    def begin(self, text: bytes, seconds: float) -> None:
+        """Start a command; `seconds` is its limit."""
+        now = time.monotonic()
+        self.command = Command(Tail(self.output_bytes), now + seconds, seconds, now)
+        if self.frozen:
+            self.command.old = set(processes.all_pids())
+            processes.everyone(signal.SIGCONT)
+            self.frozen = False
+        os.ftruncate(self.text, 0)
+        os.pwrite(self.text, text, 0)
+        os.write(self.control, RUN)
+
+    def drain(self) -> bool:
+        """Take what the command has written; True at end of file (no process holds the pipe)."""
+        command = self.command
+        while True:
+            try:
+                data = os.read(self.output, PIECE)
+            except BlockingIOError:
+                return False
+            if not data:
+                return True
+            if command is not None:
+                command.output.add(data)
+                if command.output.total > self.flood_bytes and not command.flooded:
+                    command.flooded = True
+                    command.deadline = 0.0
+                    return False
+
+    def wait_s(self) -> float | None:
+        """Seconds until `tick` has something to do, None where no command runs."""
+        if self.command is None:
+            return None
+        return max(0.0, self.command.deadline - time.monotonic())
+
+    def tick(self) -> bool:
+        """Climb the ladder one rung where the deadline is past; True where bash must go."""
+        command = self.command
+        if command is None or time.monotonic() < command.deadline:
+            return False
+        young = self._young()
+        if command.stage == "running" and young and not command.flooded:
+            command.stage = "interrupted"
+            command.deadline = time.monotonic() + KILL_AFTER_S
+            self._signal(young, signal.SIGINT)
+        elif command.stage in ("running", "interrupted") and young:
+            command.stage = "killed"
+            command.deadline = time.monotonic() + RESTART_AFTER_S
+            self._signal(young, signal.SIGKILL)
+        else:
+            command.stage = "restarted"
+            self._signal([*self._young(), self.pid], signal.SIGKILL)
+            return True
+        return False
+
+    def _young(self) -> list[int]:
+        """The processes that this command started and that still run."""
+        old = self.command.old if self.command else set[int]()
+        found: list[int] = []
+        todo = [self.pid, 1]
+        while todo:
+            below = [pid for pid in processes.children(todo.pop()) if pid != self.pid]
+            new = [pid for pid in below if pid not in old and pid not in self.others]
+            found += new
+            todo += new
+        return found
+
+    def _signal(self, pids: list[int], number: int) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def read_status(self) -> tuple[bool, int | None]:
+        """(something happened, the command's status or None where the pipe was closed)."""
+        try:
+            data = os.read(self.status, 64)
+        except BlockingIOError:
+            return False, None
+        try:
+            return True, int(data.split()[-1]) & 0xFF
+        except (IndexError, ValueError):
+            return True, None
+
+    def finish(self, status: int, restarted: bool) -> Finished:
+        """The end of the command: the last output, what is left behind is stopped."""
+        command = self.command
+        if command is None:
+            raise RuntimeError("no command runs")
+        held = not self.drain()
+        self.command = None
+        left = [] if restarted else self._leftover()
+        if left:
+            processes.everyone(signal.SIGSTOP, spare=[self.pid, *self.others])
+            self.frozen = True
+        if held and not restarted:
+            self._fresh_output()
+        output, cut = command.output.result()
+        timed_out = command.stage != "running" and not command.flooded
+        code = TIMED_OUT if timed_out else status
+        return Finished(
+            code,
+            output,
+            bool(cut),
+            timed_out,
+            restarted,
+            time.monotonic() - command.began,
+            self._notes(command, restarted, held and bool(left)),
+        )
+
+    def _leftover(self) -> list[int]:
+        spared = {self.pid, *self.others}
+        return [p for p in processes.children(self.pid) + processes.children(1) if p not in spared]
+
+    def _notes(self, command: Command, restarted: bool, held: bool) -> tuple[str, ...]:
+        notes: list[str] = []
+        if command.flooded:
+            notes.append(f"more than {self.flood_bytes} bytes of output: the command was killed")
+        elif command.stage != "running":
+            done = {
+                "interrupted": "it was interrupted",
+                "killed": "it was killed",
+                "restarted": "the shell was killed",
+            }[command.stage]
+            notes.append(f"no end after {command.seconds:g} s: {done}")
+        if restarted:
+            notes.append(
+                "the shell ended; a new one was started in /workspace"
+                " (variables, functions and background jobs are gone)"
+            )
+        elif held:
+            notes.append(
+                "a background process is left; it is stopped until the next command,"
+                " and what it prints from here on is not shown: redirect it to a file"
+            )
+        return tuple(notes)
+
+    def poll_output(self, poller: select.epoll) -> None:
+        """Watch the output pipe by edges: between writers it would report a hang-up for ever."""
+        poller.register(self.output, select.EPOLLIN | select.EPOLLET)

@@ -1,0 +1,107 @@
+"""A sandbox whose PID 1 is our guest, whatever launched it: one body for both backends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from mlgym.errors import SandboxError
+from mlgym.sandbox.base import Channel, Limits, SandboxSpec
+from mlgym.sandbox.session import AgentUser, GuestSession, Transport
+from mlgym.types import ExecResult
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A guest that runs: how to speak with it, whom the agent is inside, what limits hold."""
+
+    transport: Transport
+    user: AgentUser
+    limits: Limits
+
+
+class Launcher(Protocol):
+    """Starts and ends what a guest lives in. `release` is idempotent and never raises."""
+
+    def launch(self, spec: SandboxSpec) -> Launched: ...
+
+    def release(self) -> None: ...
+
+
+class GuestSandbox:
+    """See `mlgym.sandbox.base.Sandbox`."""
+
+    def __init__(self, spec: SandboxSpec, launcher: Launcher) -> None:
+        self.spec = spec
+        self._launcher = launcher
+        self._session: GuestSession | None = None
+        self._limits: Limits | None = None
+
+    @property
+    def limits_in_force(self) -> Limits:
+        if self._limits is None:
+            raise SandboxError("the sandbox was not started: no limits are in force")
+        return self._limits
+
+    def start(self) -> None:
+        if self._session is not None:
+            return
+        try:
+            launched = self._launcher.launch(self.spec)
+            self._limits = launched.limits
+            self._session = GuestSession(launched.transport, self.spec, launched.user)
+            self._session.setup()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def _live(self) -> GuestSession:
+        if self._session is None:
+            raise SandboxError("the sandbox is not running: call start() first")
+        return self._session
+
+    def run(self, command: str, timeout: float) -> ExecResult:
+        return self._live.run(command, timeout)
+
+    def open(self, argv: Sequence[str]) -> Channel:
+        return self._live.open(argv)
+
+    def read(self, path: str, max_bytes: int) -> bytes:
+        return self._live.read(path, max_bytes)
+
+    def write(self, path: str, data: bytes) -> None:
+        self._live.write(path, data)
+
+    def export(self, paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
+        return self._live.export(paths, max_bytes)
+
+    def reset(self) -> None:
+        """In place; a sandbox that was lost is started anew."""
+        if self._live.lost is not None:
+            self.close()
+            self.start()
+            return
+        self._live.reset()
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with contextlib.suppress(OSError):
+                session.close()
+        self._launcher.release()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
