@@ -32,7 +32,7 @@ class Limits:
     disk_bytes: int | None = 10240 * MB
     open_files: int | None = 4096
     output_bytes: int = 64 * 1024
-    flood_bytes: int = 256 * MB
+    flood_bytes: int = 64 * MB
     mechanism: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
