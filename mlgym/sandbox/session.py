@@ -98,6 +98,8 @@ class GuestSession:
         self._transport = transport
         self._spec = spec
         self._user = user
+        self._poller = select.poll()
+        self._poller.register(transport.fileno(), select.POLLIN)
         self._parser = FrameParser(MAX_BODY)
         self._replies: list[tuple[Header, bytes]] = []
         self._channels: dict[int, GuestChannel] = {}
@@ -196,9 +198,7 @@ class GuestSession:
         if self.lost is not None:
             raise SandboxError(f"the sandbox is lost: {self.lost}")
         wait = max(0.0, deadline - time.monotonic())
-        poller = select.poll()
-        poller.register(self._transport.fileno(), select.POLLIN)
-        if not poller.poll(wait * 1000):
+        if not self._poller.poll(wait * 1000):
             return False
         try:
             data = self._transport.recv(1 << 20)

@@ -111,12 +111,17 @@ def everyone(number: int, spare: Sequence[int] = ()) -> None:
 def children(pid: int) -> list[int]:
     """The direct children of a process; none where it is gone."""
     try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(word) for word in file.read().split()]
+        fd = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY)
     except FileNotFoundError:
         return _children_by_scan(pid)
     except OSError:
         return []
+    try:
+        return [int(word) for word in os.read(fd, 1 << 16).split()]
+    except OSError:
+        return []
+    finally:
+        os.close(fd)
 
 
 def _children_by_scan(pid: int) -> list[int]:

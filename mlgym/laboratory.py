@@ -1,0 +1,97 @@
+"""What an environment holds from its first reset to its close: data, sandbox, grader.
+
+Acquired by `open`, released by `close`; between two episodes the sandbox is reset in place.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlgym.catalog import home
+from mlgym.sandbox.backends import choose_backend, load_backend
+from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
+from mlgym.sandbox.images import require_environment
+from mlgym.task.data import Prepared, choose_profile, find_prepared, missing_data, prepare
+from mlgym.task.grading import Grader
+from mlgym.task.spec import Task
+from mlgym.task.workspace import stage_workspace
+from mlgym.tools.stubs import stubs_folder
+
+WORKSPACE_DATA = "/workspace/data"
+STUBS_INSIDE = "/opt/mlgym/bin"
+
+
+class Laboratory:
+    """One environment's. Names are resolved at construction, nothing is acquired before `open`."""
+
+    def __init__(
+        self,
+        task: Task,
+        sandbox: str,
+        data: str,
+        data_seed: int,
+        *,
+        with_solution: bool = False,
+        runtime: str | None = None,
+    ) -> None:
+        self._task = task
+        self.backend_name = choose_backend(sandbox, task.spec.resources.gpus)
+        self.backend: Backend = load_backend(self.backend_name, runtime)
+        self.profile = choose_profile(task, data, data_seed)
+        self.data_seed = data_seed
+        self._with_solution = with_solution
+        self._held = ExitStack()
+        self.sandbox: Sandbox | None = None
+        self._grader: Grader | None = None
+
+    def open(self) -> Grader:
+        """Bring the sandbox to a fresh start, and give the (warm) grader.
+
+        Raises:
+            ConfigError: the `full` data has not been prepared.
+            SandboxError: no sandbox, or its image has not been built.
+            TaskError: the data script is broken.
+        """
+        if self.sandbox is not None and self._grader is not None:
+            self.sandbox.reset()
+            return self._grader
+        try:
+            prepared = self._prepared()
+            grader = self._held.enter_context(Grader(self._task, prepared, self.backend))
+            sandbox = self.backend(self._spec(prepared))
+            self._held.enter_context(sandbox)
+        except BaseException:
+            self.close()
+            raise
+        self.sandbox, self._grader = sandbox, grader
+        return grader
+
+    def close(self) -> None:
+        """Release everything. Idempotent."""
+        self.sandbox = self._grader = None
+        self._held.close()
+
+    def _prepared(self) -> Prepared:
+        found = find_prepared(self._task, self.profile, self.data_seed)
+        if found is not None:
+            return found
+        if self.profile != "mini":
+            raise missing_data(self._task, self.profile, self.data_seed)
+        python = None
+        if self._task.spec.data is not None:
+            python = require_environment(self._task.spec.image) / "bin" / "python"
+        return prepare(self._task, self.profile, self.data_seed, python)
+
+    def _spec(self, prepared: Prepared) -> SandboxSpec:
+        temporary = Path(self._held.enter_context(TemporaryDirectory(prefix="mlgym-workspace-")))
+        spec = self._task.spec
+        return SandboxSpec(
+            image=spec.image,
+            workspace=stage_workspace(self._task, temporary, self._with_solution),
+            mounts=((prepared.public, WORKSPACE_DATA), (stubs_folder(home()), STUBS_INSIDE)),
+            limits=spec.resources.limits(),
+            network=spec.resources.network,
+            label=f"{spec.id}-workspace",
+        )

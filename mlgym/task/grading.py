@@ -1,0 +1,201 @@
+"""Grades submissions in a sandbox of its own, where alone the answers exist.
+
+A predictions submission is parsed there as data. A program or a model runs in a third sandbox, the
+player's, without answers or grader in sight; referee and player exchange frames that the host
+relays. Scores come back as a frame of the referee's, on a channel that no untrusted code holds.
+Sandboxes are kept warm between gradings and reset in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mlgym.catalog import home
+from mlgym.errors import SandboxError, SubmissionError, TaskError
+from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
+from mlgym.task.data import Prepared
+from mlgym.task.frames import FrameError, FrameLink
+from mlgym.task.spec import Task
+from mlgym.task.submission import Files
+from mlgym.types import Split
+
+ANSWERS_INSIDE = "/answers"
+GRADER_INSIDE = "/grader"
+KIT_INSIDE = "/opt/mlgym/kit"
+KIT_FILES = {"kit.py": "mlgym_kit.py", "kit_csv.py": "mlgym_kit_csv.py"}
+
+
+class Grader:
+    """Grades one task's submissions on one preparation of its data, one at a time.
+
+    A context manager; sandboxes are started when the first submission is graded.
+    """
+
+    def __init__(self, task: Task, prepared: Prepared, backend: Backend) -> None:
+        self._task = task
+        self._prepared = prepared
+        self._backend = backend
+        self._held = ExitStack()
+        self._referee: Sandbox | None = None
+        self._player: Sandbox | None = None
+
+    def grade(self, files: Files, split: Split) -> dict[str, float]:
+        """The metrics of a submission.
+
+        Raises:
+            SubmissionError: it cannot be graded; the message is for the agent.
+            TaskError: the grader failed, ran past its time, or gave no sound metrics.
+            SandboxError: the infrastructure failed.
+        """
+        try:
+            if self._referee is None:
+                self._referee = self._start("referee", self._answer_mounts())
+            if self._task.spec.submission.kind != "predictions" and self._player is None:
+                self._player = self._start("player", ())
+            _lay(self._player or self._referee, files)
+            outcome = self._run(self._referee, self._player, split)
+        except (SandboxError, TaskError):
+            self.close()
+            raise
+        self._clear()
+        return self._metrics(outcome)
+
+    def close(self) -> None:
+        """Release the sandboxes. Idempotent."""
+        self._referee = self._player = None
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _clear(self) -> None:
+        """What a submission left or left running has no part in what comes next."""
+        try:
+            for sandbox in (self._referee, self._player):
+                if sandbox is not None:
+                    sandbox.reset()
+        except SandboxError:
+            # The score is there already; the next grading starts new sandboxes.
+            self.close()
+
+    def _answer_mounts(self) -> tuple[tuple[Path, str], ...]:
+        grader = (self._task.folder / self._task.spec.grader.script).parent
+        return (self._prepared.private, ANSWERS_INSIDE), (grader, GRADER_INSIDE)
+
+    def _start(self, role: str, mounts: tuple[tuple[Path, str], ...]) -> Sandbox:
+        empty = self._held.enter_context(tempfile.TemporaryDirectory(prefix="mlgym-empty-"))
+        spec = self._task.spec
+        sandbox = self._backend(
+            SandboxSpec(
+                image=spec.image,
+                workspace=Path(empty),
+                mounts=((kit_folder(), KIT_INSIDE), *mounts),
+                limits=spec.resources.limits(),
+                network=False,
+                label=f"{spec.id}-{role}",
+            )
+        )
+        return self._held.enter_context(sandbox)
+
+    def _run(self, referee: Sandbox, player: Sandbox | None, split: Split) -> dict[str, Any]:
+        """Let the referee work until its outcome, relaying what it asks of the player."""
+        deadline = time.monotonic() + self._task.spec.grader.timeout_s
+        link = FrameLink(referee.open(_command("referee")))
+        other = FrameLink(player.open(_command("player"))) if player else None
+        link.send(self._order(split))
+        while True:
+            try:
+                header, body = link.receive(max(0.0, deadline - time.monotonic()))
+                message = json.loads(header)
+            except (FrameError, ValueError) as error:
+                raise TaskError(f"{self._task.spec.id}: the grader failed: {error}") from None
+            if "player" not in message or other is None:
+                return message
+            limit = min(float(message["timeout_s"]), deadline - time.monotonic())
+            try:
+                other.send(message, body)
+                said, data = other.receive(max(0.0, limit))
+            except FrameError as error:
+                link.send({"failed": f"the submitted program failed: {error}"})
+            else:
+                link.send({"header_size": len(said)}, said + data)
+
+    def _order(self, split: Split) -> dict[str, Any]:
+        spec = self._task.spec
+        data = self._prepared
+        return {
+            "script": f"{GRADER_INSIDE}/{Path(spec.grader.script).name}",
+            "answers": ANSWERS_INSIDE,
+            "kind": spec.submission.kind,
+            "split": split,
+            "seed": f"{spec.id}/{spec.version}/{data.profile}/{data.data_seed}/{split}",
+        }
+
+    def _metrics(self, outcome: dict[str, Any]) -> dict[str, float]:
+        spec = self._task.spec
+        if "submission_error" in outcome:
+            raise SubmissionError(str(outcome["submission_error"]))
+        if "metrics" not in outcome:
+            words = outcome.get("task_error", "it gave no metrics")
+            raise TaskError(f"{spec.id}: {spec.grader.script} failed:\n{words}")
+        metrics: dict[str, float] = outcome["metrics"]
+        known = {metric.name for metric in spec.metrics}
+        if spec.primary.name not in metrics or set(metrics) - known:
+            raise TaskError(
+                f"{spec.id}: {spec.grader.script} returned the metrics {sorted(metrics)},"
+                f" task.yaml declares {sorted(known)}"
+            )
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise SubmissionError(f"its {name} is {value}, which is no finite number")
+        return metrics
+
+
+def kit_folder() -> Path:
+    """The kit under the names by which graders import it, in `$MLGYM_HOME`."""
+    source = Path(__file__).parent
+    contents = {name: (source / file).read_bytes() for file, name in KIT_FILES.items()}
+    digest = hashlib.sha256(b"\0".join(contents.values())).hexdigest()[:12]
+    folder = home() / f"kit-{digest}"
+    if not folder.is_dir():
+        home().mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix="kit.new-", dir=home()))
+        for name, content in contents.items():
+            (fresh / name).write_bytes(content)
+            (fresh / name).chmod(0o644)
+        fresh.chmod(0o755)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            # Another process was faster; its kit is the same.
+            shutil.rmtree(fresh)
+    return folder
+
+
+def _command(role: str) -> list[str]:
+    return ["env", "PYTHONHASHSEED=0", "python", "-P", "-s", f"{KIT_INSIDE}/mlgym_kit.py", role]
+
+
+def _lay(sandbox: Sandbox, files: Files) -> None:
+    for name, content in files.items():
+        try:
+            sandbox.write(f"/workspace/{name}", content)
+        except OSError as error:
+            raise SandboxError(f"the submission cannot be laid for grading: {error}") from error

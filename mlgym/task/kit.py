@@ -1,0 +1,301 @@
+"""What a grader and a player run on: one stdlib-only file, laid into their sandboxes.
+
+Inside it is `mlgym_kit`. Graders import `SubmissionError` from it and are given a `Player`:
+
+    player.load("strategy.py", seed=1)
+    moves = player.play("row_strategy", last_moves_of_the_opponents)
+    answer = player.call("act", observations, timeout_s=5)
+
+Referee and player speak in frames: two lengths, a JSON header, a binary body of arrays. The real
+stdin and stdout are put out of reach of task code before any of it is loaded. Nothing that came
+from a player is ever unpickled or evaluated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import random
+import struct
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+PREFIX = struct.Struct(">II")
+MAX_FRAME = 128 << 20
+SUBMISSION = Path("/workspace")
+DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "float32", "float64")
+CALL_S = 60.0
+"""The time limit of a player's answer, in seconds, where a grader sets none."""
+
+
+class SubmissionError(Exception):
+    """The submission cannot be graded; the agent reads the message."""
+
+
+class Pipe:
+    """Frames over two descriptors."""
+
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self._in = os.fdopen(read_fd, "rb", buffering=1 << 16)
+        self._out = write_fd
+
+    def send(self, header: dict[str, Any], body: bytes = b"") -> None:
+        text = json.dumps(header, allow_nan=True).encode()
+        data = memoryview(PREFIX.pack(len(text), len(body)) + text + body)
+        while data:
+            data = data[os.write(self._out, data) :]
+
+    def receive(self) -> tuple[dict[str, Any], bytes]:
+        """The next frame. Raises EOFError at the end."""
+        header_size, body_size = PREFIX.unpack(self._exactly(PREFIX.size))
+        header = json.loads(self._exactly(header_size))
+        return header, self._exactly(body_size)
+
+    def _exactly(self, size: int) -> bytes:
+        data = self._in.read(size)
+        if len(data) < size:
+            raise EOFError
+        return data
+
+
+def take_over_stdio() -> Pipe:
+    """The real stdin and stdout as a `Pipe`; what task code finds there is nothing and stderr."""
+    pipe = Pipe(os.dup(0), os.dup(1))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    return pipe
+
+
+# Values: plain JSON, and arrays by dtype, shape and bytes ------------------------------------
+
+
+def pack_values(values: Sequence[Any]) -> tuple[list[Any], bytes]:
+    """JSON-able items and one body; an array becomes a description of its part of the body."""
+    items: list[Any] = []
+    body = bytearray()
+    for value in values:
+        if hasattr(value, "dtype") and hasattr(value, "tobytes"):
+            data = value.tobytes()
+            name = str(value.dtype)
+            if name not in DTYPES:
+                raise TypeError(f"an array of {name} cannot be sent")
+            items.append({"array": name, "shape": list(value.shape), "size": len(data)})
+            body += data
+        else:
+            items.append({"value": value})
+    return items, bytes(body)
+
+
+def unpack_values(items: Any, body: bytes) -> list[Any]:
+    """The reverse of `pack_values`. Raises ValueError for anything that does not add up."""
+    values: list[Any] = []
+    offset = 0
+    if not isinstance(items, list):
+        raise ValueError("no list of values")  # noqa: TRY004
+    for item in items:
+        if not isinstance(item, dict):
+            raise ValueError("a value without a description")  # noqa: TRY004
+        if "array" not in item:
+            values.append(item["value"])
+            continue
+        import numpy as np
+
+        name, shape, size = item["array"], item["shape"], item["size"]
+        if name not in DTYPES or not isinstance(size, int) or size < 0:
+            raise ValueError(f"an array of {name!r}")
+        if not isinstance(shape, list) or not all(
+            isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in shape
+        ):
+            raise ValueError(f"an array of shape {shape!r}")
+        part = body[offset : offset + size]
+        offset += size
+        values.append(np.frombuffer(part, dtype=name).reshape(shape).copy())
+    if offset != len(body):
+        raise ValueError("bytes that belong to no array")
+    return values
+
+
+# The referee's side --------------------------------------------------------------------------
+
+
+class Player:
+    """The submitted program, running in a sandbox of its own. Every method may raise
+    `SubmissionError`: the program crashed, hung, flooded, or answered what is no answer."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def load(self, path: str, seed: int, timeout_s: float = CALL_S) -> None:
+        """Import the submitted file `path`, `random` and `numpy.random` being seeded before."""
+        self._ask("load", [path, seed], timeout_s)
+
+    def call(self, function: str, *arguments: Any, timeout_s: float = CALL_S) -> Any:
+        """What the loaded module's `function` returns: JSON-able values and arrays."""
+        values = self._ask("call", [function, *arguments], timeout_s)
+        return values[0] if values else None
+
+    def play(self, function: str, last: Any, timeout_s: float = CALL_S) -> Any:
+        """One round of every match in lockstep.
+
+        `last` is the array of the opponents' last moves, one row a match, or, in round one, the
+        number of matches. `function(history)` is called once a match, its history being a list of
+        `(own move, opponent's move)`. Returns the list of moves, as JSON gave them.
+        """
+        return self._ask("play", [function, last], timeout_s)[0]
+
+    def _ask(self, request: str, values: list[Any], timeout_s: float) -> list[Any]:
+        items, body = pack_values(values)
+        self._pipe.send({"player": request, "values": items, "timeout_s": timeout_s}, body)
+        header, answer = self._pipe.receive()
+        if "failed" in header:
+            raise SubmissionError(str(header["failed"]))
+        try:
+            reply_size = int(header["header_size"])
+            reply = json.loads(answer[:reply_size])
+            if "error" in reply:
+                raise SubmissionError(
+                    f"the submitted program failed:\n{str(reply['error'])[:4000]}"
+                )
+            return unpack_values(reply["values"], answer[reply_size:])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise SubmissionError(f"the submitted program answered nonsense: {error}") from None
+
+
+def make_rng(seed_text: str, salt: bytes) -> Any:
+    """A generator that follows from the text and the salt alone: numpy's, else the standard one."""
+    digest = hashlib.sha256(seed_text.encode() + b"\0" + salt).digest()
+    try:
+        import numpy as np
+    except ImportError:
+        return random.Random(digest)
+    return np.random.default_rng(int.from_bytes(digest, "big"))
+
+
+def referee(pipe: Pipe) -> None:
+    """Grade once: the host's first frame says what, the last frame of ours is the outcome."""
+    order, _ = pipe.receive()
+    try:
+        answers = Path(order["answers"])
+        salt_file = answers / "salt"
+        salt = salt_file.read_bytes() if salt_file.is_file() else b""
+        script = load_module(Path(order["script"]), "grade_script")
+        rng = make_rng(order["seed"], salt)
+        player = order["kind"] != "predictions"
+        subject = Player(pipe) if player else SUBMISSION
+        found = script.grade(subject, answers, order["split"], rng)
+        metrics = {str(name): float(value) for name, value in dict(found).items()}
+    except SubmissionError as error:
+        pipe.send({"submission_error": str(error)[:8000]})
+    except BaseException:  # noqa: BLE001 - the one place that says: anything else is the author's
+        pipe.send({"task_error": traceback.format_exc()[-8000:]})
+    else:
+        pipe.send({"metrics": metrics})
+
+
+def load_module(path: Path, name: str) -> ModuleType:
+    """Import a file under `name`, with its folder on the path for what it imports itself."""
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+# The player's side ---------------------------------------------------------------------------
+
+
+class Shim:
+    """Answers the referee's requests with the submitted program's functions."""
+
+    def __init__(self) -> None:
+        self._module: ModuleType | None = None
+        self._histories: list[list[tuple[Any, Any]]] = []
+        self._moves: list[Any] = []
+
+    def load(self, path: str, seed: int) -> list[Any]:
+        random.seed(seed)
+        if importlib.util.find_spec("numpy") is not None:
+            import numpy as np
+
+            np.random.seed(seed % 2**32)
+        self._module = load_module(SUBMISSION / path, Path(path).stem)
+        return []
+
+    def call(self, function: str, *arguments: Any) -> list[Any]:
+        return [self._function(function)(*arguments)]
+
+    def play(self, function: str, last: Any) -> list[Any]:
+        if isinstance(last, int):
+            self._histories = [[] for _ in range(last)]
+        else:
+            for history, own, other in zip(
+                self._histories, self._moves, last.tolist(), strict=True
+            ):
+                history.append((own, tuple(other) if isinstance(other, list) else other))
+        strategy = self._function(function)
+        # A copy for each call: what a strategy does to its history is its own affair.
+        self._moves = [plain(strategy(history.copy())) for history in self._histories]
+        return [self._moves]
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        found = getattr(self._module, name, None)
+        if not callable(found):
+            raise AttributeError(f"the submitted file has no function {name}()")
+        return found
+
+
+def plain(move: Any) -> Any:
+    """A move as plain JSON: numpy's numbers and arrays, tuples and lists become ours."""
+    if hasattr(move, "tolist"):
+        move = move.tolist()
+    return tuple(plain(part) for part in move) if isinstance(move, (list, tuple)) else move
+
+
+def play(pipe: Pipe) -> None:
+    """Serve requests until the host goes away."""
+    shim = Shim()
+    while True:
+        try:
+            header, body = pipe.receive()
+        except EOFError:
+            return
+        try:
+            request = {"load": shim.load, "call": shim.call, "play": shim.play}[header["player"]]
+            items, data = pack_values(request(*unpack_values(header["values"], body)))
+            pipe.send({"values": items}, data)
+        except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, it is the program's
+            pipe.send({"error": _own_traceback()})
+
+
+def _own_traceback() -> str:
+    """The traceback of the submitted program, without the lines of this file."""
+    kind, value, trace = sys.exc_info()
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__ and trace.tb_next:
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(kind, value, trace))[-4000:]
+
+
+def main() -> NoReturn:
+    """`python mlgym_kit.py referee|player`."""
+    pipe = take_over_stdio()
+    sys.modules.setdefault("mlgym_kit", sys.modules["__main__"])
+    # The kit's other files lie beside this one; the interpreter was told to leave that folder out.
+    sys.path.insert(0, str(Path(__file__).parent))
+    {"referee": referee, "player": play}[sys.argv[1]](pipe)
+    # Threads and exit handlers of task code have no say in when this ends.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

