@@ -7,7 +7,7 @@ the account kept by `mlgym.episode`, commands isolated by `mlgym.sandbox`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -288,7 +288,7 @@ class MLGymEnv(gym.Env[str, str]):
         return episode
 
     @contextmanager
-    def _voided_by_failures(self, episode: Episode) -> Iterator[None]:
+    def _voided_by_failures(self, episode: Episode) -> Generator[None, None, None]:
         """Marks the episode where infrastructure or task fail, and lets the error out."""
         try:
             yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -39,7 +39,7 @@ class Episode:
         self._began = time.monotonic()
 
     @contextmanager
-    def grading(self) -> Iterator[None]:
+    def grading(self) -> Generator[None, None, None]:
         """Time spent here is not the agent's."""
         began = time.monotonic()
         try:

@@ -98,11 +98,7 @@ def unpack_values(items: Any, body: bytes) -> list[Any]:
     """The reverse of `pack_values`. Raises ValueError for anything that does not add up."""
     values: list[Any] = []
     offset = 0
-    if not isinstance(items, list):
-        raise ValueError("no list of values")  # noqa: TRY004
-    for item in items:
-        if not isinstance(item, dict):
-            raise ValueError("a value without a description")  # noqa: TRY004
+    for item in list_of_objects(items):
         if "array" not in item:
             values.append(item["value"])
             continue
@@ -111,9 +107,7 @@ def unpack_values(items: Any, body: bytes) -> list[Any]:
         name, shape, size = item["array"], item["shape"], item["size"]
         if name not in DTYPES or not isinstance(size, int) or size < 0:
             raise ValueError(f"an array of {name!r}")
-        if not isinstance(shape, list) or not all(
-            isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in shape
-        ):
+        if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
             raise ValueError(f"an array of shape {shape!r}")
         part = body[offset : offset + size]
         offset += size
@@ -121,6 +115,13 @@ def unpack_values(items: Any, body: bytes) -> list[Any]:
     if offset != len(body):
         raise ValueError("bytes that belong to no array")
     return values
+
+
+def list_of_objects(items: Any) -> list[dict[str, Any]]:
+    """`items` if it is that. Raises ValueError."""
+    if isinstance(items, list) and all(isinstance(item, dict) for item in items):
+        return items
+    raise ValueError("no list of values")
 
 
 # The referee's side --------------------------------------------------------------------------
