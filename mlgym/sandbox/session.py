@@ -104,6 +104,7 @@ class GuestSession:
         self._replies: list[tuple[Header, bytes]] = []
         self._channels: dict[int, GuestChannel] = {}
         self._next_channel = 1
+        self._number = 0
         self.lost: str | None = None
 
     def setup(self) -> None:
@@ -216,15 +217,18 @@ class GuestSession:
 
     def _take(self, header: Header, body: bytes) -> None:
         if "channel" not in header:
-            self._replies.append((header, body))
+            if header.get("id") == self._number:
+                self._replies.append((header, body))
             return
         channel = self._channels.get(header["channel"])
         if channel is not None:
             channel.take(header, body)
 
     def _request(self, header: Header, body: bytes, timeout: float) -> tuple[Header, bytes]:
+        # An answer to an earlier request may still come, if waiting for it was interrupted.
+        self._number += 1
         self._replies.clear()
-        self.send(header, body)
+        self.send({**header, "id": self._number}, body)
         return self._reply(header, time.monotonic() + timeout)
 
     def _reply(self, header: Header, deadline: float) -> tuple[Header, bytes]:

@@ -63,7 +63,8 @@ class Grader:
                 self._player = self._start("player", ())
             _lay(self._player or self._referee, files)
             outcome = self._run(self._referee, self._player, split)
-        except (SandboxError, TaskError):
+        except BaseException:
+            # Also where it is interrupted: what half a grading left is not worth keeping.
             self.close()
             raise
         self._clear()

@@ -24,7 +24,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 PREFIX = struct.Struct(">II")
 MAX_FRAME = 128 << 20
@@ -107,7 +107,7 @@ def unpack_values(items: Any, body: bytes) -> list[Any]:
         name, shape, size = item["array"], item["shape"], item["size"]
         if name not in DTYPES or not isinstance(size, int) or size < 0:
             raise ValueError(f"an array of {name!r}")
-        if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
+        if not is_shape(shape):
             raise ValueError(f"an array of shape {shape!r}")
         part = body[offset : offset + size]
         offset += size
@@ -117,11 +117,21 @@ def unpack_values(items: Any, body: bytes) -> list[Any]:
     return values
 
 
+def is_shape(shape: Any) -> bool:
+    """Whether it is a list of plain integers of at least 0."""
+    return isinstance(shape, list) and all(
+        type(size) is int and size >= 0 for size in cast("list[Any]", shape)
+    )
+
+
 def list_of_objects(items: Any) -> list[dict[str, Any]]:
     """`items` if it is that. Raises ValueError."""
-    if isinstance(items, list) and all(isinstance(item, dict) for item in items):
-        return items
-    raise ValueError("no list of values")
+    if not isinstance(items, list):
+        raise ValueError("no list of values")  # noqa: TRY004
+    listed = cast("list[Any]", items)
+    if not all(isinstance(item, dict) for item in listed):
+        raise ValueError("a value without a description")
+    return listed
 
 
 # The referee's side --------------------------------------------------------------------------
@@ -243,7 +253,7 @@ class Shim:
             for history, own, other in zip(
                 self._histories, self._moves, last.tolist(), strict=True
             ):
-                history.append((own, tuple(other) if isinstance(other, list) else other))
+                history.append((own, plain(other)))
         strategy = self._function(function)
         # A copy for each call: what a strategy does to its history is its own affair.
         self._moves = [plain(strategy(history.copy())) for history in self._histories]
@@ -252,7 +262,7 @@ class Shim:
     def _function(self, name: str) -> Callable[..., Any]:
         found = getattr(self._module, name, None)
         if not callable(found):
-            raise AttributeError(f"the submitted file has no function {name}()")
+            raise AttributeError(f"the submitted file has no function {name}()")  # noqa: TRY004
         return found
 
 
@@ -260,7 +270,9 @@ def plain(move: Any) -> Any:
     """A move as plain JSON: numpy's numbers and arrays, tuples and lists become ours."""
     if hasattr(move, "tolist"):
         move = move.tolist()
-    return tuple(plain(part) for part in move) if isinstance(move, (list, tuple)) else move
+    if not isinstance(move, list | tuple):
+        return move
+    return tuple(plain(part) for part in cast("Sequence[Any]", move))
 
 
 def play(pipe: Pipe) -> None:

@@ -40,6 +40,8 @@ class Server:
         self.who = Identity(0, 0, {}, {})
         self.shell = Shell(self.who, 1, 1)
         self.shell_fds: tuple[int, int] = (-1, -1)
+        self.request = self.running = 0
+        """The numbers of the request at hand, and of the one whose command runs."""
 
     def serve(self) -> None:
         """Until the host is gone."""
@@ -86,6 +88,10 @@ class Server:
                 # stdin and stdout may be one socket, but they are two descriptors to epoll.
                 self.poller.register(1, select.EPOLLOUT)
 
+    def reply(self, header: Header, body: bytes = b"") -> None:
+        """Answer the request at hand, under its number."""
+        self.send({**header, "id": self.request}, body)
+
     def flush(self, fd: int) -> None:
         try:
             while self.outgoing:
@@ -107,10 +113,11 @@ class Server:
             raise HostGoneError
         self.parser.feed(data)
         for header, body in self.parser.frames():
+            self.request = header.get("id", 0)
             try:
                 getattr(self, f"do_{header['op']}")(header, body)
             except OSError as error:
-                self.send(_failure(error))
+                self.reply(_failure(error))
 
     def do_setup(self, header: Header, body: bytes) -> None:
         """Who the agent is, the limits, the starter files; then a first reset."""
@@ -137,7 +144,7 @@ class Server:
         entries = [e for e in self.entries if e["path"] not in self.keep.get(WORKSPACE, [])]
         files.lay(WORKSPACE, entries, self.content, self.who.uid, self.who.gid)
         self.start_shell()
-        self.send({"ok": True})
+        self.reply({"ok": True})
 
     def end_everything(self) -> None:
         self.unwatch_shell()
@@ -175,8 +182,10 @@ class Server:
         self.shell_fds = (-1, -1)
 
     def do_run(self, header: Header, body: bytes) -> None:
-        if self.shell.pid == 0:
-            self.start_shell()
+        if self.shell.command is not None:
+            # The host gave up on it.
+            self.restart_shell(137)
+        self.running = self.request
         try:
             self.shell.begin(body, header["timeout"])
         except BrokenPipeError:
@@ -194,7 +203,9 @@ class Server:
         if not happened:
             return
         if status is None:
-            self.restart_shell(None)
+            # The pipe was closed: bash ended, or became another program by `exec`. Its end, or the
+            # command's deadline, says the rest.
+            self.unwatch(self.shell.status)
         elif self.shell.command is not None:
             self.answer(self.shell.finish(status, restarted=False))
 
@@ -231,7 +242,7 @@ class Server:
             "seconds": finished.seconds,
             "notes": finished.notes,
         }
-        self.send(header, finished.output)
+        self.send({**header, "id": self.running}, finished.output)
 
     def on_children(self, fd: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -260,21 +271,21 @@ class Server:
         with processes.acting_as(self.who):
             data = files.read_file(self.absolute(header["path"]), header["max"])
         for start in range(0, len(data), CHUNK):
-            self.send({"more": True}, data[start : start + CHUNK])
-        self.send({"ok": True})
+            self.reply({"more": True}, data[start : start + CHUNK])
+        self.reply({"ok": True})
 
     def do_write(self, header: Header, body: bytes) -> None:
         with processes.acting_as(self.who):
             files.write_file(self.absolute(header["path"]), body)
-        self.send({"ok": True})
+        self.reply({"ok": True})
 
     def do_export(self, header: Header, body: bytes) -> None:
         del body
         with processes.acting_as(self.who):
             pieces = list(files.export(WORKSPACE, header["paths"], header["max"]))
         for piece in pieces:
-            self.send({"more": True}, piece)
-        self.send({"ok": True})
+            self.reply({"more": True}, piece)
+        self.reply({"ok": True})
 
     # Channels ------------------------------------------------------------------------------
 
@@ -283,7 +294,7 @@ class Server:
         with processes.acting_as(self.who):
             cwd = self.directory()
         self.channels.open(self.who, header, cwd)
-        self.send({"ok": True})
+        self.reply({"ok": True})
 
     def do_feed(self, header: Header, body: bytes) -> None:
         self.channels.take(header, body)

@@ -9,7 +9,7 @@ from mlgym_kit_csv import finite_number, read_predictions
 ID, LABEL = "id", "SalePrice"
 
 
-def grade(submission: Path, answers: Path, split: str, _rng: object) -> dict[str, float]:
+def grade(submission: Path, answers: Path, split: str, rng: object) -> dict[str, float]:
     prices = {part: read_prices(answers / f"{part}.csv") for part in ("validation", "test")}
     ids = [*prices["validation"], *prices["test"]]
     predicted = read_predictions(submission / "submission.csv", ID, ids, LABEL, finite_number)

@@ -1,0 +1,111 @@
+"""The docs do what they say: their commands exist, their code runs, their example task scores."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def blocks(page: str, language: str) -> list[tuple[str, str]]:
+    """(title, text) of every fenced block of one language in a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [(title, body) for kind, title, body in BLOCK.findall(text) if kind == language]
+
+
+def shown_commands() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for _, body in blocks(str(page.relative_to(ROOT)), "sh"):
+            for line in body.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words and Path(words[0]).name == "mlgym":
+                    yield page.name, shlex.join(["mlgym", *words[1:]])
+
+
+def run(command: list[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def mlgym(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("mlgym")), *arguments]
+
+
+@pytest.mark.parametrize(("page", "command"), sorted(set(shown_commands())))
+def test_every_command_shown_is_one_that_exists(page: str, command: str) -> None:
+    from mlgym.cli.main import app
+
+    at: click.Command = typer.main.get_command(app)
+    words = shlex.split(command)[1:]
+    while isinstance(at, click.Group):
+        assert words, f"{page}: {command}: names no command"
+        assert words[0] in at.commands, f"{page}: {command}: no command {words[0]!r}"
+        at = at.commands[words.pop(0)]
+    known = {option for item in at.params for option in (*item.opts, *item.secondary_opts)}
+    used = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert used <= known, f"{page}: {command}"
+
+
+@pytest.mark.parametrize(
+    "action", [text for _, text in blocks("docs/reference/actions.md", "text")]
+)
+def test_every_text_form_shown_is_a_call_of_its_tool(action: str) -> None:
+    from mlgym.tools.registry import parse_action
+
+    fill = {"<line>": "3", "[line]": "3", "<path>": "a.py", "<file>": "a.py", "[file]": "a.py"}
+    fill |= {"<term>": "x", "<name>": "a*", "[dir]": "src"}
+    for mark, value in fill.items():
+        action = action.replace(mark, value)
+    one_liners = "\n" not in action.strip() or "scroll_up" in action
+    calls = re.split(r"\s{2,}|\n", action.strip()) if one_liners else [action]
+    for call in calls:
+        assert parse_action(call).name == call.split()[0]
+
+
+def test_the_example_task_of_the_how_to_is_sound_and_its_oracle_scores_one(tmp_path: Path) -> None:
+    page = "docs/how-to/add-a-task.md"
+    for title, body in [*blocks(page, "yaml"), *blocks(page, "python")]:
+        file = tmp_path / title
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(body, encoding="utf-8")
+    pack = {"MLGYM_PATH": str(tmp_path / "my-pack")}
+    run(mlgym("tasks", "check", "noisy_curve"), tmp_path, **pack)
+    oracle = ("run", "--task", "noisy_curve", "--agent", "oracle", "--sandbox", "bubblewrap")
+    record = json.loads(run(mlgym(*oracle, "--json"), tmp_path, **pack).stdout)
+    assert record["total_reward"] == pytest.approx(1, abs=0.01)
+
+
+def test_the_example_agent_of_the_tutorial_beats_the_baseline(tmp_path: Path) -> None:
+    ((title, body),) = blocks("docs/tutorial/your-own-agent.md", "python")
+    (tmp_path / title).write_text(body, encoding="utf-8")
+    tuner = ("run", "--task", "house_price", "--agent", "tuner:Tuner", "--sandbox", "bubblewrap")
+    record = json.loads(run(mlgym(*tuner, "--json"), tmp_path).stdout)
+    assert record["exit_reason"] == "submitted"
+    assert record["steps"] == 9
+
+
+@pytest.mark.parametrize("example", blocks("docs/tutorial/training-loop.md", "python"))
+def test_the_loops_of_the_tutorial_run_as_printed(example: tuple[str, str], tmp_path: Path) -> None:
+    assert run([sys.executable, "-c", example[1]], tmp_path).stdout
