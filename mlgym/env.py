@@ -135,6 +135,11 @@ class MLGymEnv(gym.Env[str, str]):
         return self._episode
 
     @property
+    def started(self) -> bool:
+        """Whether there was a reset that succeeded."""
+        return self._episode is not None
+
+    @property
     def editor(self) -> EditorState:
         return self.episode.editor
 

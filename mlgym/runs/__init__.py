@@ -1,1 +1,1 @@
-
+"""Runs on disk, and the one function that makes a run."""

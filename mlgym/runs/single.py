@@ -1,0 +1,154 @@
+"""Makes one run: environment, model and agent from a config, an episode, its record on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from mlgym.agent import Agent
+from mlgym.agent_loader import FoundAgent, find_agent, make_agent
+from mlgym.config import RunConfig
+from mlgym.env import MLGymEnv
+from mlgym.errors import ConfigError, SandboxError
+from mlgym.models.base import Model
+from mlgym.models.registry import ModelSettings, check_key, check_price, make_model
+from mlgym.rollout import Outcome, RolloutLimits, rollout
+from mlgym.runs.record import run_record
+from mlgym.runs.store import TRAJECTORY, RunFolder, new_run
+from mlgym.sandbox.base import MB
+from mlgym.trajectory import TrajectoryWriter
+from mlgym.types import Transition
+
+Log = Callable[[str], None]
+_WORKSPACE_MOST = 256 * MB
+
+
+def make_env(config: RunConfig, found: FoundAgent) -> MLGymEnv:
+    """The environment that the config asks for; nothing of it is started."""
+    return MLGymEnv(
+        config.task,
+        sandbox=config.sandbox,
+        data=config.data,
+        data_seed=config.data_seed,
+        max_steps=config.max_steps,
+        solution=found.spec.needs_solution,
+        tools=found.spec.tools,
+        runtime=config.runtime,
+    )
+
+
+def check(config: RunConfig) -> FoundAgent:
+    """Refuse what cannot work, before anything is started: the agent, the model, key and price.
+
+    Raises ConfigError.
+    """
+    found = find_agent(config.agent)
+    if found.spec.needs_model and config.model is None:
+        raise ConfigError(
+            f"the agent {config.agent!r} needs a model: --model gpt-4o, say;"
+            " `mlgym models list` lists names, and --agent oracle needs none"
+        )
+    if config.model is not None:
+        check_key(config.model, config.api_base)
+        if config.cost_limit is not None and config.token_limit is None:
+            check_price(config.model, config.price)
+    return found
+
+
+def run_episode(
+    config: RunConfig,
+    found: FoundAgent,
+    env: MLGymEnv,
+    *,
+    on_transition: Callable[[Transition], None] = lambda _: None,
+    log: Log = lambda _: None,
+) -> tuple[RunFolder, dict[str, Any], Outcome]:
+    """Play one episode and keep it: its folder, its record, its outcome. Closes `env`.
+
+    Raises:
+        ConfigError: the agent or the model cannot be made. Every later failure is in the record.
+    """
+    folder = new_run(config.out, env.task.spec.id, config.agent)
+
+    def tell(line: str) -> None:
+        folder.log(line)
+        log(line)
+
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    began = time.monotonic()
+
+    def keep(outcome: Outcome | None) -> dict[str, Any]:
+        record = run_record(
+            folder.run_id,
+            config,
+            env,
+            outcome,
+            model=config.model,
+            started_at=started_at,
+            duration_s=round(time.monotonic() - began, 3),
+        )
+        folder.write_record(record)
+        return record
+
+    keep(None)
+    with closing(env), TrajectoryWriter(folder.path / TRAJECTORY) as writer:
+        agent, fallback = _agents(config, found, env, folder)
+
+        def record(transition: Transition) -> None:
+            writer.write(transition)
+            on_transition(transition)
+
+        outcome = rollout(
+            env,
+            agent,
+            seed=config.seed,
+            limits=RolloutLimits(config.cost_limit, config.token_limit),
+            on_transition=record,
+            log=tell,
+            fallback=fallback,
+        )
+        final = keep(outcome)
+        _keep_workspace(env, folder)
+    return folder, final, outcome
+
+
+def _agents(
+    config: RunConfig, found: FoundAgent, env: MLGymEnv, folder: RunFolder
+) -> tuple[Agent, Callable[[], Agent] | None]:
+    spec = env.task.spec
+    commands = {
+        "baseline": spec.baseline.command if spec.baseline else None,
+        "solution": spec.solution.command if spec.solution else None,
+    }
+    model = _model(config, found, folder)
+    agent = make_agent(found, model=model, settings=config.settings, commands=commands)
+    other = found.spec.fallback
+    if other is None:
+        return agent, None
+    return agent, lambda: make_agent(find_agent(other), model=model, commands=commands)
+
+
+def _model(config: RunConfig, found: FoundAgent, folder: RunFolder) -> Model | None:
+    if config.model is None:
+        return None
+    given: dict[str, Any] = {
+        "api_base": config.api_base,
+        "temperature": config.temperature,
+        "seed": config.seed,
+        "price": config.price,
+    }
+    wanted = {key: value for key, value in given.items() if value is not None}
+    settings = ModelSettings.make(**{**found.spec.model, **wanted})
+    return make_model(config.model, settings, folder.log_model)
+
+
+def _keep_workspace(env: MLGymEnv, folder: RunFolder) -> None:
+    """The final workspace, where it can still be had; its loss does not undo the score."""
+    try:
+        if env.laboratory.sandbox is not None:
+            folder.write_workspace(env.export_workspace(_WORKSPACE_MOST))
+    except (OSError, SandboxError) as error:
+        folder.log(f"the final workspace was not kept: {error}")

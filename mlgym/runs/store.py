@@ -1,0 +1,103 @@
+"""A run's folder: `run.json`, `trajectory.jsonl`, `model.jsonl`, `workspace.tar.zst`, `log.txt`.
+
+`run.json` is there from the start, with `exit_reason` null for as long as the run has not ended, so
+that a run killed at any moment can be read. It is replaced atomically; the other files only grow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from mlgym.errors import ConfigError
+from mlgym.trajectory import read_trajectory
+from mlgym.types import Transition
+
+RECORD = "run.json"
+TRAJECTORY = "trajectory.jsonl"
+MODEL = "model.jsonl"
+WORKSPACE = "workspace.tar.zst"
+LOG = "log.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where a run lies. Reading methods raise ConfigError for what is missing or broken."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Replace `run.json` as a whole."""
+        fresh = self.path / f".{RECORD}.new"
+        with fresh.open("w", encoding="utf-8") as file:
+            json.dump(record, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path / RECORD)
+
+    def log(self, line: str) -> None:
+        """Append a line, with the time, to `log.txt`."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with (self.path / LOG).open("a", encoding="utf-8", errors="replace") as file:
+            file.write(f"{now} {line}\n")
+
+    def log_model(self, entry: Mapping[str, Any]) -> None:
+        """Append what was said to or by the model to `model.jsonl`."""
+        with (self.path / MODEL).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, default=str) + "\n")
+
+    def write_workspace(self, pieces: Iterable[bytes]) -> None:
+        """Keep a tar stream as `workspace.tar.zst`."""
+        fresh = self.path / f".{WORKSPACE}.new"
+        with (
+            fresh.open("wb") as file,
+            zstandard.ZstdCompressor(level=3).stream_writer(file) as packed,
+        ):
+            for piece in pieces:
+                packed.write(piece)
+        fresh.replace(self.path / WORKSPACE)
+
+    def record(self) -> dict[str, Any]:
+        path = self.path / RECORD
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+    def transitions(self) -> list[Transition]:
+        return read_trajectory(self.path / TRAJECTORY)
+
+
+def new_run(root: Path, task: str, agent: str) -> RunFolder:
+    """Make a folder for a run under `root`; ids sort by time. Raises ConfigError."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    name = Path(agent).name.replace(":", ".") or "agent"
+    path = root / f"{stamp}-{task}-{name}-{secrets.token_hex(3)}"
+    try:
+        path.mkdir(parents=True)
+        (path / TRAJECTORY).touch()
+    except OSError as error:
+        raise ConfigError(f"--out {root}: no run folder can be made there: {error}") from error
+    return RunFolder(path)
+
+
+def find_run(wanted: str, root: Path = Path("runs")) -> RunFolder:
+    """The run at the path `wanted`, or of that id under `root`. Raises ConfigError."""
+    for path in (Path(wanted), root / wanted):
+        if (path / RECORD).is_file():
+            return RunFolder(path)
+    raise ConfigError(f"{wanted}: no run there, nor under {root} (a run folder holds {RECORD})")
