@@ -6,23 +6,35 @@ sandbox did wrong is classified here, and nowhere else.
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import gymnasium as gym
 
 from mlgym.agent import Agent, Decision, Observation
 from mlgym.env import MLGymEnv, Status
 from mlgym.errors import ModelError, SandboxError, TaskError
-from mlgym.models.base import ToolsUnsupportedError
+from mlgym.models.base import ContextOverflowError, ToolsUnsupportedError
 from mlgym.types import ExitReason, Score, Transition, Usage
+
+# Endings that are not an agent's to ask for: two are actions, two void the episode.
+_NOT_FOR_AGENTS = (
+    ExitReason.SUBMITTED,
+    ExitReason.FORFEITED,
+    ExitReason.SANDBOX_ERROR,
+    ExitReason.TASK_ERROR,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutLimits:
-    """What the model calls of one episode may cost: US dollars, tokens in and out together."""
+    """What the model calls of one episode may cost: US dollars, tokens in and out together.
+
+    The call that crosses a limit has been paid for, so its action is still run.
+    """
 
     cost_usd: float | None = None
     tokens: int | None = None
@@ -30,7 +42,7 @@ class RolloutLimits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an episode ended. `error` is empty, or says what failed."""
+    """How an episode ended. `steps` counts actions. `error` is empty, or says what failed."""
 
     status: Status
     exit_reason: ExitReason
@@ -54,10 +66,12 @@ def rollout(
 ) -> Outcome:
     """Play one episode of `env` (an `MLGymEnv`, wrapped or not) with `agent`.
 
-    `on_transition` gets every transition as it happens, thought and usage filled in. `fallback`
-    makes the agent to go on with where the model's server refuses tools at the first step.
+    `on_transition` gets every transition as it happens, thought and usage filled in; also one for
+    an action that the infrastructure failed under. `fallback` makes the agent to go on with where
+    the model's server refuses tools at the first step. A first interrupt (Ctrl-C) ends the episode
+    by the rule, a second one does not wait for the grading.
 
-    Raises only what `on_transition` and `log` raise, and `ConfigError` out of `reset`.
+    Raises only what `on_transition`, `log` and `fallback` raise, and `ConfigError` out of `reset`.
     """
     return _Rollout(env, agent, limits or RolloutLimits(), on_transition, log, fallback).play(seed)
 
@@ -79,109 +93,159 @@ class _Rollout:
         self.on_transition = on_transition
         self.log = log
         self.fallback = fallback
+        self.steps = 0
+        self.total_reward = 0.0
         self.usage = Usage()
         self.error = ""
+        self.underway: Decision | None = None
 
     def play(self, seed: int | None) -> Outcome:
-        reason: ExitReason | None = None
         try:
-            text, info = self.env.reset(seed=seed)
-            self._record(Decision(""))
             try:
-                self.agent.reset(self.inner.brief, self.inner.tools)
-                reward, over = 0.0, False
-                while not over:
-                    decision = self._decide(self._observation(text, info, reward))
-                    reason = decision.finish or self._limit_reached()
-                    if reason is not None:
-                        break
-                    text, paid, ended, cut, info = self.env.step(decision.action)
-                    reward = float(paid)
-                    over = ended or cut
-                    self._record(decision)
+                self._episode(seed)
             except KeyboardInterrupt:
-                reason = ExitReason.INTERRUPTED
-            except ModelError as error:
-                reason = self._failed(ExitReason.MODEL_ERROR, str(error))
-            except _AgentError as error:
-                reason = self._failed(ExitReason.AGENT_ERROR, str(error))
-            if reason is not None and self.inner.exit_reason is None:
-                self.inner.finish(reason)
-                self._record(Decision(""))
+                if self.inner.started and self.inner.exit_reason is None:
+                    self._finish(Decision("", finish=ExitReason.INTERRUPTED))
+        except KeyboardInterrupt:
+            self.log("interrupted twice: not graded")
         except SandboxError as error:
-            return self._outcome(self._failed(ExitReason.SANDBOX_ERROR, str(error)))
+            return self._lost(ExitReason.SANDBOX_ERROR, error)
         except TaskError as error:
-            return self._outcome(self._failed(ExitReason.TASK_ERROR, str(error)))
-        return self._outcome(self.inner.exit_reason or ExitReason.INTERRUPTED)
+            return self._lost(ExitReason.TASK_ERROR, error)
+        if not self.inner.started:
+            return self._outcome("unscored", ExitReason.INTERRUPTED)
+        return self._outcome(self.inner.status, self.inner.exit_reason or ExitReason.INTERRUPTED)
 
-    def _decide(self, observation: Observation) -> Decision:
+    def _episode(self, seed: int | None) -> None:
+        self.env.reset(seed=seed)
+        self._record(Decision(""))
+        decision = self._ask()
+        while decision.finish is None:
+            self.underway = decision
+            self.steps += 1
+            self.env.step(decision.action)
+            self._record(decision)
+            if self.inner.exit_reason is not None:
+                return
+            decision = self._limit_reached() or self._ask()
+        self._finish(decision)
+
+    def _finish(self, decision: Decision) -> None:
+        self.underway = decision
+        self.inner.finish(decision.finish or ExitReason.INTERRUPTED)
+        self._record(decision)
+
+    def _ask(self) -> Decision:
+        """The agent's next decision; what its own code raises is a decision to end the episode."""
+        observation = self._observation()
         try:
-            decision = self.agent.act(observation)
+            if observation.step == 0:
+                self.agent.reset(self.inner.brief, self.inner.tools)
+            decision = _checked(self.agent.act(observation))
+        except ContextOverflowError as error:
+            return self._failed(ExitReason.CONTEXT_OVERFLOW, str(error))
         except ToolsUnsupportedError as error:
             if self.fallback is None or observation.step > 0:
-                raise
+                return self._failed(ExitReason.MODEL_ERROR, str(error))
             self.log(f"the model takes no tools ({error}); going on in plain text")
-            self.agent = self.fallback()
-            self.agent.reset(self.inner.brief, self.inner.tools)
-            return self._decide(observation)
-        except (ModelError, KeyboardInterrupt):
-            raise
+            self.agent, self.fallback = self.fallback(), None
+            return self._ask()
+        except ModelError as error:
+            return self._failed(ExitReason.MODEL_ERROR, str(error))
         # Whatever else the agent's own code raises is its author's to see, and ends its episode.
-        except Exception as error:
-            raise _AgentError(traceback.format_exc()) from error
+        except (Exception, SystemExit):  # noqa: BLE001
+            return self._failed(ExitReason.AGENT_ERROR, traceback.format_exc())
         self.usage += decision.usage
         return decision
 
-    def _limit_reached(self) -> ExitReason | None:
+    def _observation(self) -> Observation:
+        inner = self.inner
+        last = _present(inner.last_transition)
+        return Observation(
+            text=last.observation,
+            step=inner.step_count,
+            remaining_steps=inner.remaining_steps,
+            remaining_s=inner.remaining_s,
+            cost_usd=self.usage.cost_usd,
+            metrics=last.metrics,
+            reward=last.reward,
+        )
+
+    def _limit_reached(self) -> Decision | None:
         if self.limits.tokens is not None and self.usage.total_tokens >= self.limits.tokens:
-            return ExitReason.TOKEN_LIMIT
+            return Decision("", finish=ExitReason.TOKEN_LIMIT)
         if self.limits.cost_usd is None:
             return None
         if self.usage.cost_usd is None:
-            self.log("a model call's price is unknown: the cost limit cannot be kept")
-            return ExitReason.COST_LIMIT
-        return ExitReason.COST_LIMIT if self.usage.cost_usd >= self.limits.cost_usd else None
+            words = "a model call's price is unknown: the cost limit cannot be kept"
+            return self._failed(ExitReason.COST_LIMIT, words)
+        if self.usage.cost_usd >= self.limits.cost_usd:
+            return Decision("", finish=ExitReason.COST_LIMIT)
+        return None
 
-    def _observation(self, text: str, info: dict[str, Any], reward: float) -> Observation:
-        return Observation(
-            text=text,
-            step=self.inner.step_count,
-            remaining_steps=self.inner.remaining_steps,
-            remaining_s=self.inner.remaining_s,
-            cost_usd=self.usage.cost_usd,
-            metrics=info.get("metrics"),
-            reward=reward,
-        )
-
-    def _record(self, decision: Decision) -> None:
-        transition = self.inner.last_transition
-        if transition is not None:
-            usage = decision.usage if decision.usage.calls else None
-            self.on_transition(replace(transition, thought=decision.thought, usage=usage))
-
-    def _failed(self, reason: ExitReason, words: str) -> ExitReason:
+    def _failed(self, reason: ExitReason, words: str) -> Decision:
         self.error = words
         self.log(f"{reason}: {words}")
-        return reason
+        return Decision("", finish=reason)
 
-    def _outcome(self, reason: ExitReason) -> Outcome:
-        inner = self.inner
-        if not inner.started:
-            return Outcome(
-                "infrastructure_failure", reason, None, None, 0, 0.0, self.usage, self.error
+    def _record(self, decision: Decision) -> None:
+        """Hand on what the environment made of a decision."""
+        self.underway = None
+        made = _present(self.inner.last_transition)
+        self.total_reward += made.reward
+        usage = decision.usage if decision.usage.calls else None
+        self.on_transition(replace(made, thought=decision.thought, usage=usage))
+
+    def _lost(self, reason: ExitReason, error: Exception) -> Outcome:
+        """The episode is void. The action under which it was lost is recorded all the same."""
+        self._failed(reason, str(error))
+        if self.underway is not None:
+            before = _present(self.inner.last_transition)
+            self.on_transition(
+                Transition(
+                    step=before.step + 1,
+                    parent=before.step,
+                    thought=self.underway.thought,
+                    action=None if self.underway.finish else self.underway.action,
+                    observation=f"{reason}: {error}\n",
+                    reward=0.0,
+                    terminated=False,
+                    truncated=True,
+                    tool="lost",
+                    usage=self.underway.usage if self.underway.usage.calls else None,
+                    time=time.time(),
+                )
             )
+        return self._outcome("infrastructure_failure", reason)
+
+    def _outcome(self, status: Status, reason: ExitReason) -> Outcome:
+        started = self.inner.started
         return Outcome(
-            status=inner.status,
+            status=status,
             exit_reason=reason,
-            score=inner.score,
-            best_validation=inner.best_validation,
-            steps=inner.step_count,
+            score=self.inner.score if started else None,
+            best_validation=self.inner.best_validation if started else None,
+            steps=self.steps,
             # What a void episode paid is void too.
-            total_reward=0.0 if reason.is_infrastructure else inner.episode.total_reward,
+            total_reward=0.0 if reason.is_infrastructure else self.total_reward,
             usage=self.usage,
             error=self.error,
         )
 
 
-class _AgentError(Exception):
-    """The agent's own code failed; the message is its traceback."""
+def _checked(decision: object) -> Decision:
+    """What an agent returned, if the environment can do anything with it."""
+    if not isinstance(decision, Decision):
+        raise TypeError(f"act() returned {decision!r:.200}, expected a Decision")
+    texts: tuple[object, ...] = (decision.action, decision.thought)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"act() returned {decision!r:.200}, whose action and thought must be texts")
+    if decision.finish is not None and ExitReason(decision.finish) in _NOT_FOR_AGENTS:
+        raise ValueError(f"act() asked to finish with {decision.finish}, which no agent can")
+    return decision
+
+
+def _present(transition: Transition | None) -> Transition:
+    if transition is None:
+        raise SandboxError("the environment was reset and tells of no transition")
+    return transition

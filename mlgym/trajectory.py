@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
-from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError
 from mlgym.types import ExitReason, Transition, Usage
 
+if TYPE_CHECKING:  # who only reads runs needs no environment
+    from mlgym.env import MLGymEnv
+
+_TEXTS = ("thought", "observation", "tool")
+
 
 def to_line(transition: Transition) -> str:
-    """The transition as a line of JSON, newline included. Lone surrogates and NaN survive."""
-    fields = asdict(transition)
-    fields["usage"] = transition.usage.to_json() if transition.usage else None
-    return json.dumps(_finite(fields)) + "\n"
+    """The transition as a line of JSON, newline included.
+
+    Everything is ASCII, so that lone surrogates survive; JSON has no infinities and no NaN, so
+    they become the texts "inf", "-inf" and "nan", which `read_trajectory` reads back.
+    """
+    line = {field.name: getattr(transition, field.name) for field in fields(Transition)}
+    line["usage"] = transition.usage.to_json() if transition.usage else None
+    line["reward"] = _number(transition.reward)
+    if transition.metrics is not None:
+        line["metrics"] = {name: _number(value) for name, value in transition.metrics.items()}
+    return json.dumps(line, allow_nan=False) + "\n"
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no infinities and no NaN: they become text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    return value
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else str(float(value))
 
 
 class TrajectoryWriter:
@@ -60,29 +66,56 @@ class TrajectoryWriter:
         self._file.flush()
 
 
-def read_trajectory(path: Path) -> list[Transition]:
+def read_trajectory(
+    path: Path, on_torn: Callable[[str], None] = lambda _: None
+) -> list[Transition]:
     """The transitions in a file, up to its last whole line.
 
+    `on_torn` is told in a sentence where the file ends in a part of a line, as it does where the
+    writer was killed.
+
     Raises:
-        ConfigError: the file cannot be read, or a line before the last is no transition.
+        ConfigError: the file cannot be read, or holds a whole line that is no transition.
     """
     try:
         # Only "\n" ends a line: JSON leaves other separators inside of strings.
-        *whole, torn = path.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    del torn
-    return list(_parsed(path, whole))
-
-
-def _parsed(path: Path, lines: Iterable[str]) -> Iterator[Transition]:
-    for number, line in enumerate(lines, 1):
+        *whole, last = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    transitions = [_parsed(path, number, line) for number, line in enumerate(whole, 1)]
+    if last:
         try:
-            fields = json.loads(line)
-            usage = fields.pop("usage", None)
-            yield Transition(**fields, usage=Usage(**usage) if usage else None)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ConfigError(f"{path}: line {number} is no transition: {error}") from None
+            transitions.append(_parsed(path, len(whole) + 1, last))
+        except ConfigError:
+            on_torn(f"{path}: line {len(whole) + 1} is torn: left out")
+    return transitions
+
+
+def _parsed(path: Path, number: int, line: bytes) -> Transition:
+    try:
+        found = json.loads(line)
+        usage = found.pop("usage", None)
+        reward, metrics = found.pop("reward"), found.pop("metrics", None)
+        transition = Transition(
+            **found,
+            reward=float(reward),
+            metrics=None if metrics is None else {k: float(v) for k, v in metrics.items()},
+            usage=Usage(**usage) if usage else None,
+        )
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{path}: line {number} is no transition: {error}") from None
+    except KeyError as error:
+        raise ConfigError(f"{path}: line {number} is no transition: it has no {error}") from None
+    texts: dict[str, object] = {name: getattr(transition, name) for name in _TEXTS}
+    if transition.action is not None:
+        texts["action"] = transition.action
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise ConfigError(
+                f"{path}: line {number} is no transition: {name}: found {value!r:.100},"
+                " expected text"
+            )
+    return transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +129,23 @@ class Difference:
 
 
 def replay(
-    env: MLGymEnv, transitions: Iterable[Transition], seed: int | None = None
+    env: MLGymEnv,
+    transitions: Iterable[Transition],
+    seed: int | None = None,
+    ending: ExitReason | None = None,
 ) -> Iterator[tuple[Transition, list[Difference]]]:
     """Run recorded actions again: each new transition, with its differences to the record.
 
-    Metrics are compared within their tolerance. Ends early where the episode does.
+    Metrics are compared within their tolerance; rewards, which follow from metrics, for as long as
+    those are the same. Ends early where the episode does. `ending` is why the recorded episode was
+    finished from outside, if it was; no line holds that as a field, so without it the words of such
+    an ending are not compared.
 
     Raises:
         SandboxError, TaskError: as `MLGymEnv.step`.
     """
     env.reset(seed=seed)
+    same_metrics = True
     for recorded in transitions:
         if recorded.step > 0:
             if env.exit_reason is not None:
@@ -113,16 +153,23 @@ def replay(
             if recorded.action is not None:
                 env.step(recorded.action)
             else:
-                env.finish(ExitReason.INTERRUPTED)
+                env.finish(ending or ExitReason.INTERRUPTED)
         found = env.last_transition
-        if found is not None:
-            yield found, list(_differences(env, recorded, found))
+        if found is None:
+            return
+        same_metrics = same_metrics and _same(recorded.metrics, found.metrics)
+        differences = list(_differences(env, recorded, found))
+        if recorded.step > 0 and recorded.action is None and ending is None:
+            differences = [item for item in differences if item.field != "observation"]
+        if same_metrics and not _close(recorded.reward, found.reward):
+            differences.append(Difference(recorded.step, "reward", recorded.reward, found.reward))
+        yield found, differences
 
 
 def _differences(env: MLGymEnv, recorded: Transition, found: Transition) -> Iterator[Difference]:
     for field in ("observation", "exit_code", "terminated", "truncated", "tool"):
         before, now = getattr(recorded, field), getattr(found, field)
-        if before != now and not (field == "observation" and recorded.action is None):
+        if before != now:
             yield Difference(recorded.step, field, before, now)
     tolerances = {metric.name: metric for metric in env.task.spec.metrics}
     before, now = dict(recorded.metrics or {}), dict(found.metrics or {})
@@ -131,6 +178,17 @@ def _differences(env: MLGymEnv, recorded: Transition, found: Transition) -> Iter
         if (
             name not in before
             or name not in now
-            or (metric is not None and not metric.agree(float(before[name]), float(now[name])))
+            or (metric is not None and not metric.agree(before[name], now[name]))
         ):
             yield Difference(recorded.step, name, before.get(name), now.get(name))
+
+
+def _same(one: Mapping[str, float] | None, other: Mapping[str, float] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.keys() == other.keys() and all(_close(one[name], other[name]) for name in one)
+
+
+def _close(one: float, other: float) -> bool:
+    both_nan = math.isnan(one) and math.isnan(other)
+    return both_nan or math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)

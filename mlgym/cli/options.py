@@ -1,0 +1,28 @@
+"""Options that several commands share, each described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+SandboxName = Annotated[
+    str, typer.Option("--sandbox", help="auto, bubblewrap or docker.", metavar="NAME")
+]
+DataProfile = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="auto (full where it has been prepared, else mini), mini or full.",
+        metavar="PROFILE",
+    ),
+]
+DataSeed = Annotated[
+    int,
+    typer.Option("--data-seed", help="Other data of the same kind; only 0 is comparable.", min=0),
+]
+RunsFolder = Annotated[
+    Path, typer.Option("--out", help="The folder that run folders lie in.", metavar="DIR")
+]

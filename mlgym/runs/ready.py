@@ -1,0 +1,45 @@
+"""Makes ready what an episode or a grading needs: the image, where it can be built, and the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mlgym.sandbox.images import build_environment, load_image
+from mlgym.task.data import Prepared, find_prepared, prepare
+from mlgym.task.spec import Task
+
+Log = Callable[[str], None]
+
+
+def data_python(task: Task, log: Log) -> Path | None:
+    """The interpreter for the task's data script, its environment built where it is missing.
+
+    None for a task without a script. Raises ConfigError, SandboxError.
+    """
+    if task.spec.data is None:
+        return None
+    return build_environment(load_image(task.spec.image), log) / "bin" / "python"
+
+
+def ready_data(task: Task, profile: str, data_seed: int, log: Log) -> Prepared:
+    """The data, prepared where it is missing. `log` gets a line for all that takes time.
+
+    Raises:
+        ConfigError, TaskError, SandboxError: as `mlgym.task.data.prepare`.
+    """
+    found = find_prepared(task, profile, data_seed)
+    if found is not None:
+        return found
+    return prepare(task, profile, data_seed, data_python(task, log), log)
+
+
+def ready_image(task: Task, backend: str, log: Log) -> None:
+    """Build the task's image for bubblewrap where it is missing; other backends bring their own.
+
+    Raises:
+        ConfigError: no such image. SandboxError: it cannot be built.
+    """
+    image = load_image(task.spec.image)
+    if backend == "bubblewrap":
+        build_environment(image, log)

@@ -1,0 +1,251 @@
+"""The docker backend: one container a sandbox, its PID 1 our guest, frames over its stdio.
+
+The guest is root with the few capabilities it needs; the agent's processes are uid 1000 with none.
+The root file system is read-only, what an agent writes lies in sized tmpfs. A container ends by
+itself when its owner dies: its stdin closes, the guest ends, the daemon removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlgym.errors import SandboxError
+from mlgym.sandbox.base import MB, SandboxSpec
+from mlgym.sandbox.docker_client import (
+    OWNER,
+    connect,
+    docker_errors,
+    fill_volume,
+    is_local,
+    owner_label,
+)
+from mlgym.sandbox.docker_images import require_docker_image
+from mlgym.sandbox.guest_sandbox import GuestSandbox, Launched
+from mlgym.sandbox.session import (
+    GUEST_COMMAND,
+    GUEST_FOLDER,
+    GUEST_INSIDE,
+    WRITABLE,
+    AgentUser,
+)
+
+_UID = 1000
+_CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER")
+_SMALL = MB
+_STREAM_HEADER = 8
+_STDERR = 2
+_STDERR_TAIL = 4000
+_SEND_S = 60.0
+
+
+class AttachedTransport:
+    """A container's stdin, stdout and stderr over one socket of the daemon's.
+
+    Without a terminal the daemon sends pieces of both outputs, each after a header of 8 bytes:
+    the stream's number, three zeros, the piece's length.
+    """
+
+    def __init__(self, attached: Any) -> None:
+        # docker's SDK hands out the file that it made of the socket, or the socket itself.
+        self._attached = attached
+        self._socket: Any = getattr(attached, "_sock", attached)
+        self._socket.settimeout(_SEND_S)
+        self._raw = bytearray()
+        self._errors = bytearray()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def recv(self, max_bytes: int) -> bytes:
+        while True:
+            data = self._socket.recv(max_bytes)
+            if not data:
+                return b""
+            self._raw += data
+            output = self._take()
+            if output:
+                return output
+
+    def _take(self) -> bytes:
+        """Standard output out of the pieces that are whole, or begun: those of errors are kept."""
+        output = bytearray()
+        while len(self._raw) >= _STREAM_HEADER:
+            size = int.from_bytes(self._raw[4:_STREAM_HEADER], "big")
+            end = _STREAM_HEADER + size
+            if len(self._raw) < end:
+                break
+            piece = self._raw[_STREAM_HEADER:end]
+            if self._raw[0] == _STDERR:
+                self._errors = (self._errors + piece)[-_STDERR_TAIL:]
+            else:
+                output += piece
+            del self._raw[:end]
+        return bytes(output)
+
+    def close(self) -> None:
+        self._attached.close()
+        self._socket.close()
+
+    def describe_failure(self) -> str:
+        words = self._errors.decode("utf-8", "replace").strip()
+        return "its container ended" + (f": {words}" if words else "")
+
+
+class DockerLauncher:
+    """Starts a container, and removes it with what it was given."""
+
+    def __init__(self, runtime: str | None = None, copy_mounts: bool | None = None) -> None:
+        self._runtime = runtime
+        self._copy_mounts = copy_mounts
+        self._client: Any = None
+        self._container: Any = None
+        self._volumes: list[Any] = []
+        self._transport: AttachedTransport | None = None
+
+    def launch(self, spec: SandboxSpec) -> Launched:
+        self._client = connect()
+        image = require_docker_image(self._client, spec.image)
+        with docker_errors(f"a container of {image} cannot be started"):
+            mounts = self._mounts(image, spec)
+            self._container = self._client.containers.create(
+                image,
+                ["python3", *GUEST_COMMAND],
+                volumes=mounts,
+                **_container_options(spec, self._runtime),
+            )
+            attached = self._client.api.attach_socket(
+                self._container.id, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            )
+            self._transport = AttachedTransport(attached)
+            self._container.start()
+        limits = replace(spec.limits, mechanism=_mechanism())
+        rlimits = {"CORE": 0}
+        if spec.limits.open_files is not None:
+            rlimits["NOFILE"] = spec.limits.open_files
+        return Launched(self._transport, AgentUser(_UID, _UID, rlimits), limits)
+
+    def _mounts(self, image: str, spec: SandboxSpec) -> dict[str, dict[str, str]]:
+        """Read-only binds; where the daemon may be elsewhere, volumes filled by copying."""
+        wanted = [(GUEST_FOLDER, GUEST_INSIDE), *spec.mounts]
+        copy = not is_local(self._client) if self._copy_mounts is None else self._copy_mounts
+        mounts: dict[str, dict[str, str]] = {}
+        for host, inside in wanted:
+            source = str(host)
+            if copy:
+                volume = self._client.volumes.create(labels=owner_label(spec.label))
+                self._volumes.append(volume)
+                fill_volume(self._client, image, volume, Path(host))
+                source = volume.name
+            mounts[source] = {"bind": inside, "mode": "ro"}
+        return mounts
+
+    def release(self) -> None:
+        from docker.errors import DockerException
+
+        if self._transport is not None:
+            with contextlib.suppress(OSError):
+                self._transport.close()
+            self._transport = None
+        container, self._container = self._container, None
+        if container is not None:
+            # It may be gone already: its stdin was closed, and it removes itself.
+            with contextlib.suppress(DockerException, OSError):
+                container.remove(force=True)
+            with contextlib.suppress(DockerException, OSError):
+                container.wait(condition="removed", timeout=10)
+        for volume in self._volumes:
+            with contextlib.suppress(DockerException, OSError):
+                volume.remove(force=True)
+        self._volumes.clear()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+class DockerSandbox(GuestSandbox):
+    """A sandbox in a container. See `mlgym.sandbox.base.Sandbox`.
+
+    `runtime` names an OCI runtime of the daemon's. `copy_mounts` says whether mounts are copied
+    into volumes; by default where the daemon is not reached by a local socket.
+    """
+
+    def __init__(
+        self, spec: SandboxSpec, *, runtime: str | None = None, copy_mounts: bool | None = None
+    ) -> None:
+        super().__init__(spec, DockerLauncher(runtime, copy_mounts))
+
+
+def _container_options(spec: SandboxSpec, runtime: str | None) -> dict[str, Any]:
+    limits = spec.limits
+    size = f"size={limits.disk_bytes}," if limits.disk_bytes else ""
+    folders = [folder for folder in WRITABLE if folder != "/dev/shm"]
+    options: dict[str, Any] = {
+        "user": "0:0",
+        "working_dir": "/",
+        "hostname": "mlgym",
+        "environment": {},
+        "stdin_open": True,
+        "tty": False,
+        "auto_remove": True,
+        "read_only": True,
+        "network_mode": "bridge" if spec.network else "none",
+        "cap_drop": ["ALL"],
+        "cap_add": list(_CAPABILITIES),
+        "security_opt": ["no-new-privileges"],
+        "labels": owner_label(spec.label),
+        "pids_limit": limits.processes,
+        "mem_limit": limits.memory_bytes,
+        "memswap_limit": limits.memory_bytes,
+        "shm_size": limits.disk_bytes,
+        "tmpfs": {
+            **dict.fromkeys(folders, f"{size}mode=755,exec"),
+            "/run/sh": f"size={_SMALL},mode=755",
+        },
+        "runtime": runtime,
+    }
+    if limits.cpus is not None:
+        options["nano_cpus"] = int(min(limits.cpus, os.cpu_count() or 1) * 1e9)
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _mechanism() -> dict[str, str]:
+    return {
+        "memory_bytes": "docker --memory",
+        "processes": "docker --pids-limit",
+        "cpus": "docker --cpus",
+        "disk_bytes": "size of the tmpfs behind each of " + ", ".join(WRITABLE),
+        "open_files": "RLIMIT_NOFILE, for each process",
+    }
+
+
+def reap_docker() -> list[str]:
+    """Remove containers and volumes whose owners died; a line for each, none without a daemon."""
+    from docker.errors import DockerException
+
+    from mlgym.sandbox.docker_client import owner_is_dead
+
+    try:
+        client = connect()
+    except SandboxError:
+        return []
+    removed: list[str] = []
+    with contextlib.closing(client), docker_errors("left-overs cannot be removed"):
+        wanted = {"label": OWNER}
+        for container in client.containers.list(all=True, filters=wanted):
+            if owner_is_dead(container.labels):
+                with contextlib.suppress(DockerException):
+                    container.remove(force=True)
+                    removed.append(f"container {container.name}")
+        for volume in client.volumes.list(filters=wanted):
+            if owner_is_dead(volume.attrs.get("Labels") or {}):
+                with contextlib.suppress(DockerException):
+                    volume.remove(force=True)
+                    removed.append(f"volume {volume.name}")
+    return removed

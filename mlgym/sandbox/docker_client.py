@@ -1,0 +1,96 @@
+"""Speaking with a Docker daemon: finding it, its errors as ours, labels, volumes.
+
+The SDK is imported late, and is untyped here: its stubs do not cover what is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import socket
+import tarfile
+from collections.abc import Generator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from mlgym.errors import SandboxError
+from mlgym.sandbox.slots import start_time
+
+OWNER = "mlgym.owner"
+LABEL = "mlgym.label"
+HOST = "mlgym.host"
+_ANSWER_S = 120
+
+
+def connect() -> Any:
+    """A client of the daemon that `DOCKER_HOST` names, or of the local one.
+
+    Raises SandboxError with what to do where none answers.
+    """
+    docker = import_module("docker")
+    try:
+        client = docker.from_env(timeout=_ANSWER_S)
+        client.ping()
+    except (docker.errors.DockerException, OSError) as error:
+        where = os.environ.get("DOCKER_HOST", "its default socket")
+        words = str(error)
+        if "Permission denied" in words or "PermissionError" in words:
+            raise SandboxError(
+                f"this user may not use the Docker daemon at {where}:"
+                " `sudo usermod -aG docker $USER` and a new login give it the right"
+            ) from error
+        raise SandboxError(
+            f"no Docker daemon answers at {where}: start one with `sudo systemctl start docker`,"
+            " or use --sandbox bubblewrap"
+        ) from error
+    return client
+
+
+@contextlib.contextmanager
+def docker_errors(what: str) -> Generator[None, None, None]:
+    """The daemon's errors inside become `SandboxError`s that begin with `what`."""
+    docker = import_module("docker")
+    requests = import_module("requests")
+    try:
+        yield
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise SandboxError(f"{what}: {error}") from error
+
+
+def is_local(client: Any) -> bool:
+    """Whether the daemon is reached by a socket of this machine, so that it sees our files."""
+    return str(client.api.base_url).startswith("http+docker://")
+
+
+def owner_label(label: str) -> dict[str, str]:
+    """Labels that say who owns a thing: host, process, and when that process started."""
+    pid = os.getpid()
+    return {OWNER: f"{pid}:{start_time(pid)}", HOST: socket.gethostname(), LABEL: label}
+
+
+def owner_is_dead(labels: Mapping[str, str]) -> bool:
+    """Whether the owner named by the labels was a process of this host's and is gone."""
+    pid, _, started = labels.get(OWNER, "").partition(":")
+    if labels.get(HOST) != socket.gethostname() or not pid.isdigit():
+        return False
+    return start_time(int(pid)) != started
+
+
+def fill_volume(client: Any, image: str, volume: Any, folder: Path) -> None:
+    """Copy a host folder into a volume, through a container that is never started."""
+    helper = client.containers.create(
+        image,
+        ["true"],
+        network_mode="none",
+        labels=owner_label("volume"),
+        volumes={volume.name: {"bind": "/volume", "mode": "rw"}},
+    )
+    try:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            tar.add(folder, arcname=".")
+        client.api.put_archive(helper.id, "/volume", packed.getvalue())
+    finally:
+        helper.remove(force=True)

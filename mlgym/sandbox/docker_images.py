@@ -1,0 +1,159 @@
+"""An image's form for docker: built by the daemon from the image's Dockerfile and requirements.
+
+`--from-debian` needs no image registry: the base is made with debootstrap and imported, wheels are
+downloaded by the host and installed without an index, so that the build needs no network at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from mlgym import catalog
+from mlgym.errors import ConfigError, SandboxError
+from mlgym.sandbox.docker_client import connect, docker_errors
+from mlgym.sandbox.images import ImageSpec, Log, load_image
+
+DEBIAN_SUITE = "bookworm"
+DEBIAN_PYTHON = "3.11"
+DEBIAN_TAG = f"mlgym/debian:{DEBIAN_SUITE}-python{DEBIAN_PYTHON}"
+_DEBIAN_PACKAGES = "python3,python3-venv,procps"
+_LAST_LINES = 20
+
+
+def docker_tag(image: ImageSpec) -> str:
+    """The tag of the image as it is described now."""
+    return f"mlgym/{image.name}:{image.digest(image.dockerfile.read_text('utf-8'))}"
+
+
+def require_docker_image(client: Any, name: str) -> str:
+    """The tag of the built image. Raises SandboxError naming the command that builds it."""
+    tag = docker_tag(load_image(name))
+    with docker_errors("the daemon's images cannot be listed"):
+        if not client.images.list(name=tag):
+            raise SandboxError(
+                f"the image {name!r} has not been built for docker:"
+                f" `mlgym images build {name} --sandbox docker` builds it (with --from-debian"
+                " where no image registry can be reached)"
+            )
+    return tag
+
+
+def build_docker_image(
+    name: str,
+    *,
+    base_image: str | None = None,
+    from_debian: bool = False,
+    log: Log = lambda _: None,
+) -> str:
+    """Build the image and return its tag. `log` gets a line at a time.
+
+    Raises:
+        ConfigError: no such image, or both a base and `from_debian`.
+        SandboxError: no daemon, or the build failed.
+    """
+    if base_image and from_debian:
+        raise ConfigError("--base-image and --from-debian exclude each other")
+    image = load_image(name)
+    tag = docker_tag(image)
+    client = connect()
+    try:
+        if from_debian:
+            base_image = _debian_base(client, log)
+        with tempfile.TemporaryDirectory(prefix="mlgym-build-") as folder:
+            context = Path(folder)
+            shutil.copyfile(image.dockerfile, context / "Dockerfile")
+            shutil.copyfile(image.requirements, context / "requirements.txt")
+            (context / "wheels").mkdir()
+            if from_debian:
+                _copy_wheels(image, context / "wheels", log)
+            _build(client, context, tag, base_image, offline=from_debian, log=log)
+    finally:
+        client.close()
+    return tag
+
+
+def _build(
+    client: Any, context: Path, tag: str, base: str | None, *, offline: bool, log: Log
+) -> None:
+    log(f"building {tag}")
+    arguments = {"BASE_IMAGE": base} if base else {}
+    network = {"network_mode": "none"} if offline else {}
+    last: list[str] = []
+    with docker_errors(f"{tag} cannot be built"):
+        for entry in client.api.build(
+            path=str(context), tag=tag, rm=True, decode=True, buildargs=arguments, **network
+        ):
+            if "error" in entry:
+                words = "\n".join(last[-_LAST_LINES:])
+                raise SandboxError(f"{tag} cannot be built: {entry['error']}\n{words}")
+            last += [line for line in str(entry.get("stream", "")).splitlines() if line.strip()]
+
+
+def _copy_wheels(image: ImageSpec, into: Path, log: Log) -> None:
+    """The image's wheels for Debian's Python, downloaded once for all builds."""
+    cache = catalog.home() / "wheels" / f"{image.name}-{image.digest(DEBIAN_PYTHON)}"
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{cache}.lock"):
+        if not cache.is_dir():
+            log(f"downloading the wheels of {image.name}")
+            fresh = Path(tempfile.mkdtemp(prefix=f"{cache.name}.new-", dir=cache.parent))
+            _run(
+                [
+                    *(sys.executable, "-m", "pip", "--disable-pip-version-check", "download"),
+                    *("--quiet", "--dest", str(fresh), "--only-binary", ":all:"),
+                    *("--python-version", DEBIAN_PYTHON, "--requirement", str(image.requirements)),
+                ]
+            )
+            fresh.rename(cache)
+    for wheel in cache.iterdir():
+        shutil.copyfile(wheel, into / wheel.name)
+
+
+def _debian_base(client: Any, log: Log) -> str:
+    """The tag of a minimal Debian with Python, made here if the daemon has none."""
+    with docker_errors("the daemon's images cannot be listed"):
+        if client.images.list(name=DEBIAN_TAG):
+            return DEBIAN_TAG
+    program = shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if program is None:
+        raise SandboxError("--from-debian needs debootstrap: `sudo apt-get install debootstrap`")
+    if os.getuid() != 0:
+        raise SandboxError(
+            "--from-debian needs root, as debootstrap does: use sudo, or --base-image"
+        )
+    log(f"making {DEBIAN_TAG} with debootstrap")
+    with tempfile.TemporaryDirectory(prefix="mlgym-debian-") as folder:
+        root = Path(folder) / "root"
+        include = f"--include={_DEBIAN_PACKAGES}"
+        _run([program, "--variant=minbase", include, DEBIAN_SUITE, str(root)])
+        shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
+        shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
+        packed = Path(folder) / "root.tar"
+        _run(["tar", "--numeric-owner", "-C", str(root), "-cf", str(packed), "."])
+        repository, _, tag = DEBIAN_TAG.partition(":")
+        with docker_errors(f"{DEBIAN_TAG} cannot be imported"):
+            client.api.import_image_from_file(str(packed), repository=repository, tag=tag)
+    return DEBIAN_TAG
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        last = "\n".join(done.stdout.splitlines()[-_LAST_LINES:])
+        raise SandboxError(f"{' '.join(command[:2])} failed:\n{last}")
