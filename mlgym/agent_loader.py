@@ -12,28 +12,29 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlgym import catalog
 from mlgym.agent import Agent
-from mlgym.errors import ConfigError
+from mlgym.errors import ConfigError, TaskError
 from mlgym.models.base import Model
+from mlgym.task.document import read_document
 
 
 class AgentSpec(BaseModel):
     """The fields of `agent.yaml`. Paths are relative to its folder.
 
-    `class` is `file.py:Class`. `tools` names the tools the agent may call, all where absent.
-    `settings` belong to the class, `model` to the model it is given. `fallback` is the agent to
-    take where the model's server refuses tools.
+    `class` is `file.py:Class`, or `pkg.module:Class` of an installed package. `tools` names the
+    tools that the agent may call, all where absent. `settings` belong to the class, `model` to the
+    model it is given. `fallback` is the agent to take where the model's server refuses tools.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +66,9 @@ def find_agent(wanted: str) -> FoundAgent:
         ConfigError: there is none, or its `agent.yaml` is broken.
     """
     if ":" in wanted and "/" not in wanted:
+        module, _, name = wanted.partition(":")
+        if not all(part.isidentifier() for part in (*module.split("."), name)):
+            raise ConfigError(f"--agent {wanted}: expected pkg.module:Class")
         return FoundAgent(AgentSpec.model_validate({"name": wanted, "class": wanted}), None)
     if "/" in wanted or (Path(wanted) / "agent.yaml").is_file():
         folder = Path(wanted).resolve()
@@ -76,18 +80,28 @@ def find_agent(wanted: str) -> FoundAgent:
 
 
 def read_spec(path: Path) -> AgentSpec:
-    """The spec in an `agent.yaml`. Raises ConfigError naming file, field, value and expectation."""
+    """The spec in an `agent.yaml`.
+
+    Raises:
+        ConfigError: names file, line, field, the value found and what was expected.
+    """
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-        return AgentSpec.model_validate(content)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        document = read_document(path)
+    except TaskError as error:
+        raise ConfigError(str(error)) from None
+    try:
+        return AgentSpec.model_validate(document.content)
     except ValidationError as error:
-        lines = [
-            f"{path}: {'.'.join(map(str, found['loc']))}: found {found['input']!r:.200},"
-            f" expected: {found['msg']}"
-            for found in error.errors()
-        ]
+        known = ", ".join(field.alias or name for name, field in AgentSpec.model_fields.items())
+        lines: list[str] = []
+        for found in error.errors(include_url=False):
+            value, expected = repr(found["input"])[:200], found["msg"]
+            if found["type"] == "extra_forbidden":
+                value, expected = "an unknown field", f"one of {known}"
+            elif found["type"] == "missing":
+                value = "nothing"
+            where = document.where(found["loc"])
+            lines.append(f"{path}: {where}: found {value}, expected: {expected}")
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -104,8 +118,6 @@ def make_agent(
         ConfigError: its class cannot be loaded or made, or it needs a model and has none.
     """
     spec = found.spec
-    if spec.needs_model and model is None:
-        raise ConfigError(f"the agent {spec.name!r} needs a model: give one with --model")
     made = _class(found)
     offered: dict[str, Any] = {
         "model": model,
@@ -114,11 +126,17 @@ def make_agent(
         "commands": dict(commands or {}),
     }
     taken = inspect.signature(made).parameters
+    # A class without an agent.yaml says by its signature that it needs a model.
+    asked = "model" in taken and taken["model"].default is inspect.Parameter.empty
+    if model is None and (spec.needs_model or (found.folder is None and asked)):
+        raise ConfigError(f"the agent {spec.name!r} needs a model: give one with --model")
     everything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
     try:
         agent = made(**{key: value for key, value in offered.items() if everything or key in taken})
-    except (TypeError, ValueError, KeyError) as error:
-        raise ConfigError(f"the agent {spec.name!r} cannot be made: {error}") from error
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"the agent {spec.name!r} cannot be made: {_told(error)}") from error
     for method in ("reset", "act"):
         if not callable(getattr(agent, method, None)):
             raise ConfigError(f"the agent {spec.name!r} has no method {method}()")
@@ -136,30 +154,61 @@ def _prompts(found: FoundAgent) -> dict[str, str]:
     return prompts
 
 
-def _class(found: FoundAgent) -> type[Any]:
+def _class(found: FoundAgent) -> Callable[..., Any]:
     where, _, name = found.spec.class_.partition(":")
     try:
-        module = _load_file(found, where) if found.folder else importlib.import_module(where)
+        if found.folder is not None and where.endswith(".py"):
+            module = _load_file(found.folder / where)
+        else:
+            module = _import(where)
     except Exception as error:  # the agent's own code: whatever it raises is its author's to see
-        place = traceback.extract_tb(error.__traceback__)[-1]
         raise ConfigError(
-            f"the agent {found.spec.name!r} cannot be loaded: {place.filename}, line"
-            f" {place.lineno}: {type(error).__name__}: {error}"
+            f"the agent {found.spec.name!r} cannot be loaded: {_told(error)}"
         ) from error
     made = getattr(module, name, None)
     if not inspect.isclass(made):
-        raise ConfigError(f"{found.spec.class_}: {where} has no class {name!r}")
+        raise ConfigError(
+            f"the agent {found.spec.name!r}: class: found {found.spec.class_!r}, expected"
+            f" {where}:<a class that it defines>"
+        )
     return made
 
 
-def _load_file(found: FoundAgent, name: str) -> ModuleType:
-    folder = found.folder or Path()
-    unique = f"mlgym_agent_{found.spec.name}_{abs(hash(folder))}"
+def _told(error: Exception) -> str:
+    """File, line and message of an error: of the last line that is not a library's, if any."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}"
+    paths = sysconfig.get_paths()
+    libraries = [paths["stdlib"], paths["purelib"], paths["platlib"], str(Path(__file__).parent)]
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((*libraries, "<frozen "))
+    ]
+    place = f"{own[-1].filename}, line {own[-1].lineno}: " if own else ""
+    return f"{place}{type(error).__name__}: {error}"
+
+
+def _import(name: str) -> ModuleType:
+    # As `python -m` does, and last, so that nothing installed is hidden: own agents are often
+    # a file in the folder one works in.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+        importlib.invalidate_caches()
+    return importlib.import_module(name)
+
+
+def _load_file(path: Path) -> ModuleType:
+    path = path.resolve()
+    if not path.is_file():
+        raise ImportError(f"there is no file {path}")
+    unique = f"mlgym_agent_{path.parent.name}_{abs(hash(path))}"
     if unique in sys.modules:
         return sys.modules[unique]
-    spec = importlib.util.spec_from_file_location(unique, folder / name)
+    spec = importlib.util.spec_from_file_location(unique, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{folder / name} is no Python file")
+        raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     # Dataclasses and pickling look a class's module up by name.
     sys.modules[unique] = module

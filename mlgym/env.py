@@ -49,7 +49,7 @@ class MLGymEnv(gym.Env[str, str]):
         ConfigError, TaskError: an unknown name, a bad value, a broken task. Nothing is started yet.
     """
 
-    metadata = {"render_modes": ["ansi", "human"]}  # noqa: RUF012 - Gymnasium's own declaration
+    metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012 - Gymnasium's own declaration
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ class MLGymEnv(gym.Env[str, str]):
 
         Raises OSError where they are more than `max_bytes`, SandboxError where the sandbox is lost.
         """
-        find = ["find", ".", "-path", "./data", "-prune", "-o", "-type", "f", "-printf", "%P\0"]
+        find = ["find", ".", "-path", "./data", "-prune", "-o", "-type", "f", "-printf", "%P\\0"]
         channel = self.sandbox.open(["sh", "-c", 'cd /workspace && exec "$@"', "sh", *find])
         names = b""
         while piece := channel.recv(60.0):

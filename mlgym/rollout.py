@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import gymnasium as gym
@@ -61,43 +61,42 @@ def rollout(
     seed: int | None = None,
     limits: RolloutLimits | None = None,
     on_transition: Callable[[Transition], None] = lambda _: None,
+    on_action: Callable[[str], None] = lambda _: None,
     log: Callable[[str], None] = lambda _: None,
     fallback: Callable[[], Agent] | None = None,
 ) -> Outcome:
     """Play one episode of `env` (an `MLGymEnv`, wrapped or not) with `agent`.
 
     `on_transition` gets every transition as it happens, thought and usage filled in; also one for
-    an action that the infrastructure failed under. `fallback` makes the agent to go on with where
-    the model's server refuses tools at the first step. A first interrupt (Ctrl-C) ends the episode
-    by the rule, a second one does not wait for the grading.
+    an action that the infrastructure failed under. `on_action` gets every action before it is run.
+    `fallback` makes the agent to go on with where the model's server refuses tools at the first
+    step. A first interrupt (Ctrl-C) ends the episode by the rule, a second one does not wait for
+    the grading.
 
-    Raises only what `on_transition`, `log` and `fallback` raise, and `ConfigError` out of `reset`.
+    Raises only what these callables raise, and `ConfigError` out of `reset`.
     """
-    return _Rollout(env, agent, limits or RolloutLimits(), on_transition, log, fallback).play(seed)
+    limits = limits or RolloutLimits()
+    return _Rollout(env, agent, limits, on_transition, on_action, log, fallback).play(seed)
 
 
+@dataclass(slots=True)
 class _Rollout:
-    def __init__(
-        self,
-        env: gym.Env[str, str],
-        agent: Agent,
-        limits: RolloutLimits,
-        on_transition: Callable[[Transition], None],
-        log: Callable[[str], None],
-        fallback: Callable[[], Agent] | None,
-    ) -> None:
-        self.env = env
-        self.inner = cast(MLGymEnv, env.unwrapped)
-        self.agent = agent
-        self.limits = limits
-        self.on_transition = on_transition
-        self.log = log
-        self.fallback = fallback
-        self.steps = 0
-        self.total_reward = 0.0
-        self.usage = Usage()
-        self.error = ""
-        self.underway: Decision | None = None
+    env: gym.Env[str, str]
+    agent: Agent
+    limits: RolloutLimits
+    on_transition: Callable[[Transition], None]
+    on_action: Callable[[str], None]
+    log: Callable[[str], None]
+    fallback: Callable[[], Agent] | None
+    steps: int = 0
+    total_reward: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    error: str = ""
+    underway: Decision | None = None
+
+    @property
+    def inner(self) -> MLGymEnv:
+        return cast(MLGymEnv, self.env.unwrapped)
 
     def play(self, seed: int | None) -> Outcome:
         try:
@@ -121,6 +120,7 @@ class _Rollout:
         self._record(Decision(""))
         decision = self._ask()
         while decision.finish is None:
+            self.on_action(decision.action)
             self.underway = decision
             self.steps += 1
             self.env.step(decision.action)
@@ -237,12 +237,15 @@ def _checked(decision: object) -> Decision:
     """What an agent returned, if the environment can do anything with it."""
     if not isinstance(decision, Decision):
         raise TypeError(f"act() returned {decision!r:.200}, expected a Decision")
-    texts: tuple[object, ...] = (decision.action, decision.thought)
-    if not all(isinstance(text, str) for text in texts):
+    if not (_is_text(decision.action) and _is_text(decision.thought)):
         raise TypeError(f"act() returned {decision!r:.200}, whose action and thought must be texts")
     if decision.finish is not None and ExitReason(decision.finish) in _NOT_FOR_AGENTS:
         raise ValueError(f"act() asked to finish with {decision.finish}, which no agent can")
     return decision
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _present(transition: Transition | None) -> Transition:

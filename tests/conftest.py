@@ -103,3 +103,51 @@ def base_image() -> Path:
 def backend(request: pytest.FixtureRequest) -> str:
     """The name of each sandbox in turn."""
     return request.param
+
+
+NUMBER_TASK = {
+    "task.yaml": """\
+id: number
+version: 1
+title: Name a number
+domain: data_science
+description: Write a number into answer.txt. Metric {metric}, baseline {baseline}.
+image: base
+submission: {kind: predictions, paths: [answer.txt], max_mb: 1}
+grader: {script: grader/grade.py, timeout_s: 20}
+metrics: [{name: value, goal: maximize, tolerance: 0.01}]
+profiles: {mini: {baseline: {value: 0}, target: {value: 10}}}
+baseline: {command: echo 0 > answer.txt}
+solution: {command: cp solved.txt answer.txt}
+budget: {steps: 50, wall_s: 60, command_s: 20}
+resources: {cpus: 2, memory_gb: 2, disk_gb: 1, gpus: 0, network: false}
+""",
+    "workspace/README.md": "Write a number into answer.txt.\n",
+    "solution/solved.txt": "10\n",
+    "grader/grade.py": """\
+from mlgym_kit import SubmissionError
+
+
+def grade(submission, answers, split, rng):
+    text = (submission / "answer.txt").read_text().strip()
+    if text == "bug":
+        raise RuntimeError("a bug in the grader")
+    try:
+        value = float(text)
+    except ValueError:
+        raise SubmissionError(f"answer.txt: found {text!r}, expected a number") from None
+    # What the test split gives differs from what validation promised.
+    return {"value": value if split == "validation" else value - 1}
+""",
+}
+
+
+@pytest.fixture
+def number_task(tmp_path: Path) -> Path:
+    """A task without data, graded in no time: the metric is a number in a file, 1 less on test."""
+    folder = tmp_path / "tasks" / "number"
+    for name, text in NUMBER_TASK.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder

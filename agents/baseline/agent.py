@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlgym.agent import Decision, Observation
+from mlgym.errors import ConfigError
 from mlgym.types import TaskBrief, ToolSpec
 
 
 class Commands:
-    """`settings["command"]` picks one of `commands`; where the task has none, nothing is run."""
+    """`settings["command"]` is "baseline" or "solution".
+
+    Where a task has no baseline command, its starter files are the baseline as they lie.
+    """
 
     def __init__(self, settings: Mapping[str, Any], commands: Mapping[str, str | None]) -> None:
         command = commands.get(settings["command"])
+        if command is None and settings["command"] == "solution":
+            raise ConfigError("the task has no reference solution: its task.yaml names no command")
         self.plan = [*([command] if command else []), "validate", "submit"]
         self.step = 0
 

@@ -7,17 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from mlgym.agent import Decision, Observation
+from mlgym.errors import ConfigError
 from mlgym.trajectory import read_trajectory
 from mlgym.types import ExitReason, TaskBrief, ToolSpec
 
 
 class Replay:
-    """`settings["file"]` is a `trajectory.jsonl`. At its end the episode is finished."""
+    """`settings["file"]` is a run's folder or a `trajectory.jsonl`.
+
+    Where its actions are used up and the episode goes on, the recorded one was ended from outside
+    or cut off, and so is this one.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        if "file" not in settings:
-            raise ValueError("settings.file names no trajectory")
-        recorded = read_trajectory(Path(settings["file"]))
+        file = settings.get("file")
+        if not isinstance(file, str | Path):
+            raise ConfigError(
+                f"replay: settings.file: found {file!r}, expected the path of a run's folder or of"
+                " a trajectory.jsonl"
+            )
+        path = Path(file)
+        recorded = read_trajectory(path / "trajectory.jsonl" if path.is_dir() else path)
         self.decisions = [
             Decision(item.action, item.thought) for item in recorded if item.action is not None
         ]

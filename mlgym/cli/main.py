@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         pass
     # The boundary: whatever went wrong below is told in words, with the code that says whose it is.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         _tell(error)
         sys.exit(exit_code(error))
     else:

@@ -25,9 +25,7 @@ app = typer.Typer(
 TaskName = Annotated[str, typer.Argument(help="A task's name or folder.", metavar="TASK")]
 Profile = Annotated[
     str | None,
-    typer.Option(
-        "--data", help="mini or full; mini, where the task has it.", metavar="PROFILE"
-    ),
+    typer.Option("--data", help="mini or full; mini, where the task has it.", metavar="PROFILE"),
 ]
 
 

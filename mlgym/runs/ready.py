@@ -1,10 +1,13 @@
-"""Makes ready what an episode or a grading needs: the image, where it can be built, and the data."""
+"""Makes ready what an episode or a grading needs: the image where it can be built, the data."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+from mlgym.sandbox.docker_client import connect
+from mlgym.sandbox.docker_images import require_docker_image
 from mlgym.sandbox.images import build_environment, load_image
 from mlgym.task.data import Prepared, find_prepared, prepare
 from mlgym.task.spec import Task
@@ -35,11 +38,15 @@ def ready_data(task: Task, profile: str, data_seed: int, log: Log) -> Prepared:
 
 
 def ready_image(task: Task, backend: str, log: Log) -> None:
-    """Build the task's image for bubblewrap where it is missing; other backends bring their own.
+    """Build the task's image for bubblewrap where it is missing; docker's must have been built.
 
     Raises:
-        ConfigError: no such image. SandboxError: it cannot be built.
+        ConfigError: no such image.
+        SandboxError: it cannot be built; no Docker daemon answers, or that has no such image.
     """
     image = load_image(task.spec.image)
     if backend == "bubblewrap":
         build_environment(image, log)
+    elif backend == "docker":
+        with contextlib.closing(connect()) as client:
+            require_docker_image(client, image.name)

@@ -64,14 +64,22 @@ def run_episode(
     env: MLGymEnv,
     *,
     on_transition: Callable[[Transition], None] = lambda _: None,
+    on_action: Callable[[str], None] = lambda _: None,
     log: Log = lambda _: None,
 ) -> tuple[RunFolder, dict[str, Any], Outcome]:
     """Play one episode and keep it: its folder, its record, its outcome. Closes `env`.
+
+    `on_action` gets every action before it is run, `on_transition` what came of it.
 
     Raises:
         ConfigError: the agent or the model cannot be made. Every later failure is in the record.
     """
     folder = new_run(config.out, env.task.spec.id, config.agent)
+    try:
+        agent, fallback = _agents(config, found, env, folder)
+    except ConfigError:
+        folder.discard()
+        raise
 
     def tell(line: str) -> None:
         folder.log(line)
@@ -95,7 +103,6 @@ def run_episode(
 
     keep(None)
     with closing(env), TrajectoryWriter(folder.path / TRAJECTORY) as writer:
-        agent, fallback = _agents(config, found, env, folder)
 
         def record(transition: Transition) -> None:
             writer.write(transition)
@@ -107,6 +114,7 @@ def run_episode(
             seed=config.seed,
             limits=RolloutLimits(config.cost_limit, config.token_limit),
             on_transition=record,
+            on_action=on_action,
             log=tell,
             fallback=fallback,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -61,15 +62,22 @@ class RunFolder:
             file.write(json.dumps(entry, default=str) + "\n")
 
     def write_workspace(self, pieces: Iterable[bytes]) -> None:
-        """Keep a tar stream as `workspace.tar.zst`."""
+        """Keep a tar stream as `workspace.tar.zst`; nothing where the stream breaks off."""
         fresh = self.path / f".{WORKSPACE}.new"
-        with (
-            fresh.open("wb") as file,
-            zstandard.ZstdCompressor(level=3).stream_writer(file) as packed,
-        ):
-            for piece in pieces:
-                packed.write(piece)
-        fresh.replace(self.path / WORKSPACE)
+        try:
+            with (
+                fresh.open("wb") as file,
+                zstandard.ZstdCompressor(level=3).stream_writer(file) as packed,
+            ):
+                for piece in pieces:
+                    packed.write(piece)
+            fresh.replace(self.path / WORKSPACE)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the folder of a run that never began."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def record(self) -> dict[str, Any]:
         path = self.path / RECORD

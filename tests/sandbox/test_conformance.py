@@ -15,7 +15,7 @@ from mlgym.sandbox.base import Sandbox
     scope="module", params=["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
 )
 def started(
-    request: pytest.FixtureRequest, base_image: None, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sandbox]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONFORMANCE", conformance.SECRET)

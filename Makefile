@@ -1,0 +1,43 @@
+# Two commands matter: `make demo` runs an episode, `make test` passes the tests. Each makes what it
+# needs in .venv and nothing outside this folder but the user's cache of prepared data and images.
+#
+#   make demo    install, then run the reference solution of house_price to a score
+#   make test    install the development tools too, then run every test that can run here
+#   make lint    format, style, types and layers
+#   make docs    build the documentation into site/, strictly
+#   make clean   remove what these made in this folder, but for runs/: those are results
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint docs clean
+
+demo: .venv/installed
+	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
+
+test: .venv/installed-dev
+	$(BIN)/pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf .venv site dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache .cache
+
+# The stamps are newer than pyproject.toml once its dependencies are installed, so that a second
+# call costs nothing. They lie in .venv: a new environment is a new installation.
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch .venv/installed $@

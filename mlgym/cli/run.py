@@ -1,0 +1,185 @@
+"""`mlgym run`: one episode, from its flags to its record."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlgym.cli.options import DataProfile, DataSeed, Json, RunsFolder, SandboxName
+from mlgym.cli.output import money, note, seconds, show, show_json
+from mlgym.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mlgym.env import MLGymEnv
+    from mlgym.rollout import Outcome
+
+_EXIT_CODES = {"scored": 0, "unscored": 1, "infrastructure_failure": 3}
+
+
+def run(
+    task: Annotated[str, typer.Option("--task", help="A task's name or folder.", metavar="ID")],
+    agent: Annotated[
+        str,
+        typer.Option(
+            "--agent", help="An agent's name or folder, or pkg.module:Class.", metavar="NAME"
+        ),
+    ] = "toolcaller",
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="The model, by short name or as litellm's.", metavar="NAME"),
+    ] = None,
+    api_base: Annotated[
+        str | None, typer.Option("--api-base", help="The model's server.", metavar="URL")
+    ] = None,
+    sandbox: SandboxName = "auto",
+    data: DataProfile = "auto",
+    data_seed: DataSeed = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seeds the environment and the model.", metavar="S")
+    ] = 0,
+    max_steps: Annotated[
+        int | None, typer.Option("--max-steps", help="Instead of the task's own.", metavar="N")
+    ] = None,
+    cost_limit: Annotated[
+        float | None,
+        typer.Option("--cost-limit", help="End when the model has cost so much.", metavar="USD"),
+    ] = None,
+    token_limit: Annotated[
+        int | None,
+        typer.Option("--token-limit", help="End after so many tokens, in and out.", metavar="N"),
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            "--price", help="The model's price in USD per million tokens.", metavar="IN,OUT"
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="The model's.", metavar="T")
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option("--runtime", help="Docker: another OCI runtime, as runsc.", metavar="NAME"),
+    ] = None,
+    out: RunsFolder = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Run an agent on a task. Exit code 1 if the run ends without a valid score."""
+    from mlgym.config import RunConfig
+
+    fields: dict[str, Any] = {
+        "task": task,
+        "agent": agent,
+        "model": model,
+        "api_base": api_base,
+        "sandbox": sandbox,
+        "data": data,
+        "data_seed": data_seed,
+        "seed": seed,
+        "max_steps": max_steps,
+        "cost_limit": cost_limit,
+        "token_limit": token_limit,
+        "price": _price(price),
+        "temperature": temperature,
+        "runtime": runtime,
+        "out": out,
+    }
+    config = RunConfig.make(**fields)
+    with _stdout_to_stderr(json), _terminated_as_interrupted():
+        record, outcome, folder, env = _play(config, json)
+    if json:
+        show_json(record)
+    else:
+        _show_result(record, env, folder)
+    if outcome.error:
+        note(f"mlgym: {outcome.exit_reason}: {outcome.error}")
+    interrupted = record["exit_reason"] == "interrupted"
+    raise typer.Exit(1 if interrupted else _EXIT_CODES[record["status"]])
+
+
+def _play(config: Any, json: bool) -> tuple[dict[str, Any], Outcome, Path, MLGymEnv]:
+    from mlgym.cli.live import make_view
+    from mlgym.runs.ready import ready_data, ready_image
+    from mlgym.runs.single import check, make_env, run_episode
+
+    found = check(config)
+    env = make_env(config, found)
+    spec = env.task.spec
+    if config.data == "auto" and len(spec.profiles) > 1:
+        why = (
+            "has been prepared"
+            if env.profile == "full"
+            else f"has not been prepared (`mlgym data prepare {spec.id} --data full`)"
+        )
+        note(f"data: {env.profile}, as the full data of {spec.id} {why}")
+    ready_image(env.task, env.sandbox_name, note)
+    ready_data(env.task, env.profile, config.data_seed, note)
+    with make_view(env, config.agent, config.model, on_stderr=json) as view:
+        folder, record, outcome = run_episode(
+            config, found, env, on_transition=view.see, on_action=view.act, log=view.note
+        )
+    return record, outcome, folder.path, env
+
+
+def _price(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        into, out = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--price: found {text!r}, expected: two numbers IN,OUT, as 2.5,10"
+        ) from None
+    return into, out
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr(wanted: bool) -> Generator[None, None, None]:
+    """Nothing but the record belongs on standard output, whatever an agent's own code prints."""
+    with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Generator[None, None, None]:
+    """A polite kill and a closed terminal end a run as Ctrl-C does: scored and recorded."""
+
+    def interrupt(number: int, frame: object) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show_result(record: dict[str, Any], env: MLGymEnv, folder: Path) -> None:
+    score, usage = record["score"], record["usage"]
+    show("")
+    if score is None:
+        show(f"no score: {record['status'].replace('_', ' ')}")
+    else:
+        name = score["primary"]
+        target = env.task.spec.profile(env.profile).target[name]
+        show(
+            f"{name}  {score['metrics'][name]:.6g} on the test split"
+            f"  (baseline {record['baseline'][name]:.6g}, target {target:.6g})"
+        )
+        show(f"score   {score['normalized']:.4f}  (0 is the baseline, 1 the target)")
+    show(f"return  {record['total_reward']:.4f}")
+    steps = f"{record['steps']} step{'' if record['steps'] == 1 else 's'}"
+    show(f"ended   {record['exit_reason']} after {steps}, {seconds(record['duration_s'])}")
+    if usage["calls"]:
+        tokens = usage["input_tokens"] + usage["output_tokens"]
+        show(f"cost    {money(usage['cost_usd'])}, {tokens:,} tokens in {usage['calls']} calls")
+    show(f"run     {folder}")

@@ -1,0 +1,37 @@
+"""Removes what killed processes left on disk: temporary folders, half-built images and data."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mlgym.catalog import home
+from mlgym.sandbox.scratch import remove_abandoned
+
+_UNFINISHED = re.compile(r"(?P<final>.+)\.new-\w+")
+
+
+def remove_leftovers() -> list[str]:
+    """Remove them; what each was. What another process is at work on is left alone."""
+    removed = [f"temporary folder {path}" for path in remove_abandoned()]
+    for folder, lock in _unfinished():
+        try:
+            with FileLock(lock, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(f"unfinished {folder}")
+        except Timeout:
+            continue
+    return removed
+
+
+def _unfinished() -> Iterator[tuple[Path, Path]]:
+    """Folders that were never renamed to their final name, with the lock of their makers."""
+    for pattern in ("envs/*.new-*", "wheels/*.new-*", "data/*/.*.new-*"):
+        for folder in sorted(home().glob(pattern)):
+            named = _UNFINISHED.fullmatch(folder.name)
+            if named is not None and folder.is_dir():
+                yield folder, folder.with_name(f"{named['final']}.lock")
