@@ -48,8 +48,14 @@ class RunConfig(BaseModel):
             found = error.errors()[0]
             name = ".".join(map(str, found["loc"])).replace("_", "-")
             raise ConfigError(
-                f"--{name}: found {found['input']!r}, expected: {found['msg']}"
+                f"--{name}: found {found['input']!r}, expected: {_expected(found['msg'])}"
             ) from None
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
+
+
+def _expected(message: str) -> str:
+    """What pydantic says, without its way of beginning."""
+    message = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    return message[:1].lower() + message[1:]

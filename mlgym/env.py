@@ -1,12 +1,11 @@
 """The environment: an episode of machine-learning research behind Gymnasium's interface.
 
-Orchestration only. Actions are read and run by `mlgym.tools`, submissions judged by `mlgym.judge`,
-the account kept by `mlgym.episode`, commands isolated by `mlgym.sandbox`.
+Orchestration only. Actions are carried out by `mlgym.desk`, submissions judged by `mlgym.judge`,
+the account is kept by `mlgym.episode`, and commands are isolated by `mlgym.sandbox`.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +15,17 @@ import gymnasium as gym
 from gymnasium.error import ResetNeeded
 
 from mlgym import wording
+from mlgym.desk import Desk
 from mlgym.episode import Episode
-from mlgym.errors import ConfigError, SandboxError, SubmissionError, TaskError
+from mlgym.errors import ConfigError, SandboxError, TaskError
 from mlgym.judge import Judge
 from mlgym.laboratory import Laboratory
 from mlgym.reward import BaselineScorer, Reward, make_scorer, reward_function
 from mlgym.sandbox.base import Limits, Sandbox
 from mlgym.spaces import Unicode
 from mlgym.task.spec import Task, find_task
-from mlgym.tools.base import ActionError, EditorState
-from mlgym.tools.registry import parse_action, run_call, tool_specs
-from mlgym.types import BriefLimits, ExitReason, Score, TaskBrief, ToolResult, ToolSpec, Transition
+from mlgym.tools.registry import tool_specs
+from mlgym.types import BriefLimits, ExitReason, Score, TaskBrief, ToolSpec, Transition
 
 Info = dict[str, Any]
 Step = tuple[str, float, bool, bool, Info]
@@ -73,14 +72,14 @@ class MLGymEnv(gym.Env[str, str]):
         self.tools: tuple[ToolSpec, ...] = tool_specs(tools)
         self.render_mode = render_mode
         self.max_steps = max_steps or self.task.spec.budget.steps
-        self.action_space = Unicode(wording.ACTION_LENGTH)
-        self.observation_space = Unicode(wording.OBSERVATION_LENGTH)
+        self.action_space = Unicode(wording.ACTIONS.max_length)
+        self.observation_space = Unicode(wording.OBSERVATIONS.max_length)
         self.laboratory = Laboratory(
             self.task, sandbox, data, data_seed, with_solution=solution, runtime=runtime
         )
         self.last_transition: Transition | None = None
         self._reward = reward_function(reward)
-        self._episode: Episode | None = None
+        self._desk: Desk | None = None
 
     # What an episode is -----------------------------------------------------------------------
 
@@ -130,18 +129,12 @@ class MLGymEnv(gym.Env[str, str]):
     @property
     def episode(self) -> Episode:
         """The current episode's account. Raises `ResetNeeded` before the first reset."""
-        if self._episode is None:
-            raise ResetNeeded("call reset() first")
-        return self._episode
+        return self._at_work.episode
 
     @property
     def started(self) -> bool:
         """Whether there was a reset that succeeded."""
-        return self._episode is not None
-
-    @property
-    def editor(self) -> EditorState:
-        return self.episode.editor
+        return self._desk is not None
 
     @property
     def step_count(self) -> int:
@@ -154,12 +147,7 @@ class MLGymEnv(gym.Env[str, str]):
     @property
     def remaining_s(self) -> float:
         """Seconds left inside `step`, gradings not counted."""
-        return max(0.0, self.task.spec.budget.wall_s - self.episode.elapsed_s)
-
-    @property
-    def command_s(self) -> float:
-        """How long a command may run now, in seconds."""
-        return max(0.05, min(self.task.spec.budget.command_s, self.remaining_s))
+        return self._at_work.remaining_s
 
     @property
     def score(self) -> Score | None:
@@ -193,11 +181,12 @@ class MLGymEnv(gym.Env[str, str]):
             TaskError: the task's data script is broken.
         """
         super().reset(seed=seed, options=options)
-        self._episode = None
+        self._desk = None
         grader = self.laboratory.open()
         scorer = self.scorer
-        self._episode = Episode(Judge(self.task, grader, scorer), scorer, self._reward)
-        self._episode.begin_step()
+        episode = Episode(Judge(self.task, grader, scorer), scorer, self._reward)
+        self._desk = Desk(episode, self.sandbox, self.tools, self.task.spec.budget)
+        episode.begin_step()
         observation, _, _, _, info = self._close_step(
             None, self.brief.description, "reset", None, 0.0
         )
@@ -212,13 +201,13 @@ class MLGymEnv(gym.Env[str, str]):
         """
         episode = self._running()
         with self._voided_by_failures(episode):
-            tool, result = self._act(action)
+            tool, result = self._at_work.act(action)
             episode.end_work()
             text = result.text
             if episode.exit_reason is None and self.remaining_steps == 0:
-                text += self._end(ExitReason.MAX_STEPS)
+                text += self._at_work.end(ExitReason.MAX_STEPS)
             elif episode.exit_reason is None and self.remaining_s <= 0:
-                text += self._end(ExitReason.WALL_TIME)
+                text += self._at_work.end(ExitReason.WALL_TIME)
         paid = episode.pay(tool, result.exit_code)
         return self._close_step(action, text, tool, result.exit_code, paid)
 
@@ -236,7 +225,7 @@ class MLGymEnv(gym.Env[str, str]):
         episode = self._running()
         with self._voided_by_failures(episode):
             episode.end_work()
-            text = self._end(reason)
+            text = self._at_work.end(reason)
         return self._close_step(None, text, "finish", None, episode.pay("finish", None))
 
     def render(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -263,27 +252,13 @@ class MLGymEnv(gym.Env[str, str]):
         paths = sorted(name.decode("utf-8", "surrogateescape") for name in names.split(b"\0")[:-1])
         return self.sandbox.export(paths, max_bytes)
 
-    # What tools may call (see `ToolContext`) --------------------------------------------------
-
-    def validate(self) -> ToolResult:
-        episode = self.episode
-        try:
-            with episode.grading():
-                score = episode.judge.validate(self.sandbox)
-        except SubmissionError as error:
-            return ToolResult(f"The submission cannot be graded: {error}\n")
-        episode.graded = score
-        best = episode.judge.best or score
-        text = wording.validation(score, best, self.baseline_metrics[score.primary])
-        return ToolResult(text, metrics=score.metrics)
-
-    def submit(self) -> ToolResult:
-        return ToolResult(self._end(ExitReason.SUBMITTED))
-
-    def forfeit(self) -> ToolResult:
-        return ToolResult(self._end(ExitReason.FORFEITED))
-
     # Inside -----------------------------------------------------------------------------------
+
+    @property
+    def _at_work(self) -> Desk:
+        if self._desk is None:
+            raise ResetNeeded("call reset() first")
+        return self._desk
 
     def _running(self) -> Episode:
         episode = self.episode
@@ -304,63 +279,15 @@ class MLGymEnv(gym.Env[str, str]):
             episode.exit_reason, episode.score = ExitReason.TASK_ERROR, None
             raise
 
-    def _act(self, action: str) -> tuple[str, ToolResult]:
-        if not self.action_space.contains(action):
-            return "bash", ToolResult(wording.refused_action(action))
-        try:
-            call = parse_action(action)
-        except ActionError as error:
-            return "bash", ToolResult(f"{error}\n")
-        if call.name not in [spec.name for spec in self.tools]:
-            return call.name, ToolResult(f"The tool {call.name} is not available here.\n")
-        return call.name, run_call(call, self)
-
-    def _end(self, reason: ExitReason) -> str:
-        """Judge the episode; what to tell of it."""
-        episode = self.episode
-        with episode.grading():
-            judged = episode.judge.conclude(reason, self.sandbox)
-        episode.exit_reason, episode.score, episode.graded = reason, judged.score, judged.score
-        return wording.ending(reason, judged)
-
     def _close_step(
         self, action: str | None, text: str, tool: str, exit_code: int | None, paid: float
     ) -> Step:
         """Everything a step returns, and the transition that records it."""
         episode = self.episode
-        terminated = episode.exit_reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED)
-        truncated = episode.exit_reason is not None and not terminated
         text = wording.bounded(text)
-        info: Info = {
-            "step": episode.steps,
-            "remaining_steps": self.remaining_steps,
-            "tool": tool,
-        }
-        if exit_code is not None:
-            info["exit_code"] = exit_code
-        if episode.graded is not None:
-            info["metrics"] = dict(episode.graded.metrics)
-        if episode.judge.best is not None:
-            info["best_metrics"] = dict(episode.judge.best.metrics)
-        if episode.exit_reason is not None:
-            info["exit_reason"] = str(episode.exit_reason)
-        if episode.score is not None:
-            info["score"] = episode.score.normalized
-        self.last_transition = Transition(
-            step=episode.steps,
-            parent=episode.steps - 1 if episode.steps else None,
-            thought="",
-            action=action,
-            observation=text,
-            reward=paid,
-            terminated=terminated,
-            truncated=truncated,
-            tool=tool,
-            exit_code=exit_code,
-            metrics=info.get("metrics"),
-            duration_s=episode.step_s(),
-            time=time.time(),
-        )
+        info = episode.info(tool, exit_code, self.remaining_steps)
+        self.last_transition = episode.transition(action, text, paid, info)
+        last = self.last_transition
         if self.render_mode == "human":
             print(f"[{episode.steps}] {action or tool}\n{text}")
-        return text, paid, terminated, truncated, info
+        return text, paid, last.terminated, last.truncated, info

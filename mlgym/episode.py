@@ -6,11 +6,12 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from mlgym.judge import Judge
 from mlgym.reward import BaselineScorer, RewardContext, RewardFunction
 from mlgym.tools.base import EditorState
-from mlgym.types import ExitReason, Score
+from mlgym.types import ExitReason, Score, Transition
 
 
 @dataclass(slots=True)
@@ -80,3 +81,43 @@ class Episode:
             self._best_paid = max(self._best_paid, clipped)
         self.total_reward += paid
         return paid
+
+    def info(self, tool: str, exit_code: int | None, remaining_steps: int) -> dict[str, Any]:
+        """What Gymnasium's `info` holds after a step: fresh, and never a None."""
+        info: dict[str, Any] = {
+            "step": self.steps,
+            "remaining_steps": remaining_steps,
+            "tool": tool,
+        }
+        if exit_code is not None:
+            info["exit_code"] = exit_code
+        if self.graded is not None:
+            info["metrics"] = dict(self.graded.metrics)
+        if self.judge.best is not None:
+            info["best_metrics"] = dict(self.judge.best.metrics)
+        if self.exit_reason is not None:
+            info["exit_reason"] = str(self.exit_reason)
+        if self.score is not None:
+            info["score"] = self.score.normalized
+        return info
+
+    def transition(
+        self, action: str | None, observation: str, paid: float, info: dict[str, Any]
+    ) -> Transition:
+        """The step as it is recorded."""
+        terminated = self.exit_reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED)
+        return Transition(
+            step=self.steps,
+            parent=self.steps - 1 if self.steps else None,
+            thought="",
+            action=action,
+            observation=observation,
+            reward=paid,
+            terminated=terminated,
+            truncated=self.exit_reason is not None and not terminated,
+            tool=info["tool"],
+            exit_code=info.get("exit_code"),
+            metrics=None if self.graded is None else dict(self.graded.metrics),
+            duration_s=self.step_s(),
+            time=time.time(),
+        )

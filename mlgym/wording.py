@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from mlgym.judge import Ending
+from mlgym.spaces import Unicode
 from mlgym.types import ExitReason, Score
 
-OBSERVATION_LENGTH = 1 << 22
-ACTION_LENGTH = 1 << 20
+OBSERVATIONS = Unicode(1 << 22)
+ACTIONS = Unicode(1 << 20)
 
 _SOURCES = {
     "submitted": "The submission was graded on the test split.",
@@ -44,15 +45,15 @@ def refused_action(action: object) -> str:
     """Why an action is no text that can be run."""
     if not isinstance(action, str):
         return f"An action is a text, not {type(action).__name__}; nothing was run.\n"
-    if len(action) > ACTION_LENGTH:
+    if len(action) > ACTIONS.max_length:
         return (
-            f"The action has {len(action)} characters, more than {ACTION_LENGTH}: nothing was run."
-            " Write large files in parts.\n"
+            f"The action has {len(action)} characters, more than {ACTIONS.max_length}:"
+            " nothing was run. Write large files in parts.\n"
         )
     return "The action holds characters that UTF-8 cannot encode: nothing was run.\n"
 
 
 def bounded(text: str) -> str:
-    """`text` as a valid observation: encodable, and of at most `OBSERVATION_LENGTH`."""
+    """`text` as a valid observation: encodable, and of at most `OBSERVATIONS.max_length`."""
     text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= OBSERVATION_LENGTH else text[:OBSERVATION_LENGTH]
+    return text if len(text) <= OBSERVATIONS.max_length else text[: OBSERVATIONS.max_length]

@@ -89,6 +89,10 @@ class View(Protocol):
 
     def note(self, line: str) -> None: ...
 
+    def end(self, lines: list[str], good: bool) -> None:
+        """Show what the run came to; the view must have been left."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -131,6 +135,10 @@ class PlainView:
 
     def note(self, line: str) -> None:
         print(plain(line), file=self._console.file, flush=True)
+
+    def end(self, lines: list[str], good: bool) -> None:
+        del good
+        self.note("\n".join(["", *lines]))
 
     def __enter__(self) -> Self:
         self.note(self._progress.title)
@@ -177,6 +185,15 @@ class LiveView:
 
         self._console.print(Text(plain(line)), soft_wrap=True)
 
+    def end(self, lines: list[str], good: bool) -> None:
+        from rich.panel import Panel
+        from rich.text import Text
+
+        text = Text(plain("\n".join(lines)))
+        title = Text(self._progress.title)
+        colour = "green" if good else "red"
+        self._console.print(Panel(text, title=title, title_align="left", border_style=colour))
+
     def __enter__(self) -> Self:
         self._live.start(refresh=True)
         return self
@@ -197,9 +214,10 @@ def panel(progress: Progress) -> RenderableType:
     from rich.text import Text
 
     now = time.monotonic()
+    running = now - progress.since if progress.under_way else 0.0
     facts = [
-        f"step {progress.step} of {progress.max_steps}",
-        f"{seconds(progress.remaining_s)} left",
+        f"step {progress.step + progress.under_way} of {progress.max_steps}",
+        f"{seconds(max(0.0, progress.remaining_s - running))} left",
         f"{seconds(now - progress.began)} passed",
     ]
     if progress.usage.calls:
@@ -213,7 +231,7 @@ def panel(progress: Progress) -> RenderableType:
     scores.append(f"reward {progress.reward:.4g}")
     parts: list[Text] = [Text("   ".join(facts)), Text("   ".join(scores), style="bold"), Text()]
     if progress.action:
-        state = f"  ({seconds(now - progress.since)})" if progress.under_way else ""
+        state = f"  ({seconds(running)})" if progress.under_way else ""
         parts.append(Text(f"> {one_line(progress.action, 500)}{state}", style="cyan", no_wrap=True))
     lines = [line.expandtabs(4) for line in plain(progress.observation).strip("\n").split("\n")]
     for line in lines[:_OBSERVATION_LINES]:

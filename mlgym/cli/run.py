@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlgym.cli.options import DataProfile, DataSeed, Json, RunsFolder, SandboxName
-from mlgym.cli.output import money, note, seconds, show, show_json
+from mlgym.cli.output import money, note, one_line, seconds, show, show_json
 from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mlgym.config import RunConfig
     from mlgym.env import MLGymEnv
-    from mlgym.rollout import Outcome
 
 _EXIT_CODES = {"scored": 0, "unscored": 1, "infrastructure_failure": 3}
 
@@ -92,18 +92,19 @@ def run(
     }
     config = RunConfig.make(**fields)
     with _stdout_to_stderr(json), _terminated_as_interrupted():
-        record, outcome, folder, env = _play(config, json)
+        record, error, folder = _play(config, json)
     if json:
         show_json(record)
-    else:
-        _show_result(record, env, folder)
-    if outcome.error:
-        note(f"mlgym: {outcome.exit_reason}: {outcome.error}")
+    if error:
+        note(f"mlgym: {record['exit_reason']}: {error}")
+    if not json:
+        show(f"run folder: {folder}")
     interrupted = record["exit_reason"] == "interrupted"
     raise typer.Exit(1 if interrupted else _EXIT_CODES[record["status"]])
 
 
-def _play(config: Any, json: bool) -> tuple[dict[str, Any], Outcome, Path, MLGymEnv]:
+def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], str, Path]:
+    """The run's record, what failed in it if anything did, and its folder."""
     from mlgym.cli.live import make_view
     from mlgym.runs.ready import ready_data, ready_image
     from mlgym.runs.single import check, make_env, run_episode
@@ -124,7 +125,8 @@ def _play(config: Any, json: bool) -> tuple[dict[str, Any], Outcome, Path, MLGym
         folder, record, outcome = run_episode(
             config, found, env, on_transition=view.see, on_action=view.act, log=view.note
         )
-    return record, outcome, folder.path, env
+    view.end(_result(record, env), good=record["status"] == "scored")
+    return record, outcome.error, folder.path
 
 
 def _price(text: str | None) -> tuple[float, float] | None:
@@ -163,23 +165,33 @@ def _terminated_as_interrupted() -> Generator[None, None, None]:
             signal.signal(number, handler)
 
 
-def _show_result(record: dict[str, Any], env: MLGymEnv, folder: Path) -> None:
+def _result(record: dict[str, Any], env: MLGymEnv) -> list[str]:
+    """What the run came to, a line each."""
     score, usage = record["score"], record["usage"]
-    show("")
+    rows: list[tuple[str, str]] = []
     if score is None:
-        show(f"no score: {record['status'].replace('_', ' ')}")
+        rows.append(("score", f"none, {record['status'].replace('_', ' ')}"))
+        last = env.last_transition
+        if last is not None and record["status"] == "unscored":
+            # The environment's last word, which says why.
+            rows.append(("why", one_line(last.observation.strip().split("\n")[-1], 300)))
     else:
         name = score["primary"]
-        target = env.task.spec.profile(env.profile).target[name]
-        show(
-            f"{name}  {score['metrics'][name]:.6g} on the test split"
-            f"  (baseline {record['baseline'][name]:.6g}, target {target:.6g})"
-        )
-        show(f"score   {score['normalized']:.4f}  (0 is the baseline, 1 the target)")
-    show(f"return  {record['total_reward']:.4f}")
+        marks = f"baseline {record['baseline'][name]:.6g}, target {_target(env):.6g}"
+        rows.append((name, f"{score['metrics'][name]:.6g} on the test split  ({marks})"))
+        rows.append(("score", f"{score['normalized']:.4f}  (0 is the baseline, 1 the target)"))
+    rows.append(("return", f"{record['total_reward']:.4f}"))
     steps = f"{record['steps']} step{'' if record['steps'] == 1 else 's'}"
-    show(f"ended   {record['exit_reason']} after {steps}, {seconds(record['duration_s'])}")
+    ended = f"{record['exit_reason']} after {steps}, {seconds(record['duration_s'])}"
+    rows.append(("ended", ended))
     if usage["calls"]:
         tokens = usage["input_tokens"] + usage["output_tokens"]
-        show(f"cost    {money(usage['cost_usd'])}, {tokens:,} tokens in {usage['calls']} calls")
-    show(f"run     {folder}")
+        cost = money(usage["cost_usd"])
+        rows.append(("cost", f"{cost}, {tokens:,} tokens in {usage['calls']} calls"))
+    width = max(len(name) for name, _ in rows)
+    return [f"{name.ljust(width)}  {text}" for name, text in rows]
+
+
+def _target(env: MLGymEnv) -> float:
+    spec = env.task.spec
+    return spec.profile(env.profile).target[spec.primary.name]

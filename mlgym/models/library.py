@@ -1,10 +1,14 @@
-"""litellm, loaded late and kept quiet, and what it knows of models without asking the network."""
+"""litellm, loaded late and kept quiet, and what it knows of models without asking the network.
+
+What `aliases.yaml` says of a deployment goes before litellm's own map.
+"""
 
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from typing import Any
+
+from mlgym.models.aliases import find_deployment
 
 
 def litellm() -> Any:
@@ -13,11 +17,11 @@ def litellm() -> Any:
     Its types are too loose for strict checking, so it is `Any` from here on.
     """
     # Read at import: without it litellm fetches its price map from the network.
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    library: Any = import_module("litellm")
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    import litellm as library
+
     library.suppress_debug_info = True
     library.telemetry = False
-    library.drop_params = True
     return library
 
 
@@ -31,16 +35,36 @@ def model_facts(model: str) -> dict[str, Any]:
         return {}
 
 
+def provider_of(model: str) -> str | None:
+    """The provider that litellm would ask, None where it knows none."""
+    library = litellm()
+    try:
+        return str(library.get_llm_provider(model)[1])
+    except library.exceptions.BadRequestError:
+        return None
+
+
 def window(model: str) -> int | None:
     """The context window in tokens, None where unknown."""
+    deployment = find_deployment(model)
+    if deployment is not None:
+        return deployment.window
     found = model_facts(model).get("max_input_tokens")
     return int(found) if found else None
 
 
-def lacks_tools(model: str) -> bool:
-    """True only for a model that is known to have no function calling."""
-    facts = model_facts(model)
-    return bool(facts) and facts.get("supports_function_calling") is False
+def supports_tools(model: str) -> bool:
+    """False only for a model, or a provider, that is known to have no function calling."""
+    deployment = find_deployment(model)
+    if deployment is not None and deployment.tools is not None:
+        return deployment.tools
+    known = model_facts(model).get("supports_function_calling")
+    if known is not None:
+        return bool(known)
+    taken = litellm().get_supported_openai_params(
+        model=model.partition("/")[2] or model, custom_llm_provider=provider_of(model)
+    )
+    return taken is None or "tools" in taken
 
 
 def price_of(model: str) -> tuple[float, float] | None:
@@ -50,3 +74,11 @@ def price_of(model: str) -> tuple[float, float] | None:
     if prices[0] is None or prices[1] is None or not any(prices):
         return None
     return float(prices[0]) * 1e6, float(prices[1]) * 1e6
+
+
+def count_tokens(text: str) -> int:
+    """About how many tokens a text has, for servers that do not say.
+
+    By the tokenizer that litellm carries with it, whatever the model: nothing is downloaded.
+    """
+    return int(litellm().token_counter(model="gpt-4", text=text)) if text else 0

@@ -72,14 +72,27 @@ def run_episode(
     `on_action` gets every action before it is run, `on_transition` what came of it.
 
     Raises:
-        ConfigError: the agent or the model cannot be made. Every later failure is in the record.
+        ConfigError: the agent or the model cannot be made, or the data has not been prepared: then
+            no folder is left. Every other failure is in the record.
     """
     folder = new_run(config.out, env.task.spec.id, config.agent)
     try:
-        agent, fallback = _agents(config, found, env, folder)
+        return _play(config, found, env, folder, on_transition, on_action, log)
     except ConfigError:
         folder.discard()
         raise
+
+
+def _play(
+    config: RunConfig,
+    found: FoundAgent,
+    env: MLGymEnv,
+    folder: RunFolder,
+    on_transition: Callable[[Transition], None],
+    on_action: Callable[[str], None],
+    log: Log,
+) -> tuple[RunFolder, dict[str, Any], Outcome]:
+    agent, fallback = _agents(config, found, env, folder)
 
     def tell(line: str) -> None:
         folder.log(line)

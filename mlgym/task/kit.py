@@ -9,6 +9,8 @@ Inside it is `mlgym_kit`. Graders import `SubmissionError` from it and are given
 Referee and player speak in frames: two lengths, a JSON header, a binary body of arrays. The real
 stdin and stdout are put out of reach of task code before any of it is loaded. Nothing that came
 from a player is ever unpickled or evaluated.
+
+This file is longer than 300 lines because it must be one: it is laid whole into two sandboxes.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from mlgym import Decision
 
 class Sleeper:
     def __init__(self):
-        self.plan = ["echo first", "validate", "sleep {mark} & (setsid sleep {mark} &); sleep {mark}"]
+        long = "sleep {mark} & (setsid sleep {mark} &); sleep {mark}"
+        self.plan = ["echo first", "validate", long]
 
     def reset(self, brief, tools):
         pass

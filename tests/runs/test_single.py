@@ -124,7 +124,7 @@ def test_replay_repeats_a_recorded_run(tmp_path):
 
 
 def test_an_agent_that_cannot_be_made_leaves_no_run_behind(tmp_path):
-    with pytest.raises(ConfigError, match="replay"):
+    with pytest.raises(ConfigError, match="No such file"):
         run(tmp_path, "replay", settings={"file": str(tmp_path / "none")})
     assert list(tmp_path.iterdir()) == []
 
@@ -145,7 +145,10 @@ def test_a_run_whose_agent_fails_is_recorded_with_the_traceback(tmp_path, monkey
     assert find_run(folder.run_id, tmp_path).record() == record
 
 
-def test_a_run_without_its_data_leaves_no_mystery(tmp_path):
+def test_a_run_without_its_data_names_the_command_and_leaves_no_run_behind(tmp_path):
+    config = RunConfig.make(task="house_price", agent="baseline", data="full", out=tmp_path)
+    found = check(config)
+    env = make_env(config, found)
     with pytest.raises(ConfigError, match="mlgym data prepare"):
-        config = RunConfig.make(task="house_price", agent="baseline", data="full", out=tmp_path)
-        run_episode(config, check(config), make_env(config, check(config)))
+        run_episode(config, found, env)
+    assert list(tmp_path.iterdir()) == []

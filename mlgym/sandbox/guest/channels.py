@@ -6,23 +6,11 @@ import contextlib
 import os
 import select
 from collections.abc import Callable
-from typing import Protocol
 
 from . import processes
 from .frames import CHUNK, CREDIT, Header
+from .loop import Loop
 from .processes import ChannelProcess, Identity
-
-
-class Loop(Protocol):
-    """What channels need of the server's loop."""
-
-    def watch(self, fd: int, events: int, handler: Callable[[int], None]) -> None: ...
-
-    def unwatch(self, fd: int) -> None: ...
-
-    def watched(self, fd: int) -> bool: ...
-
-    def send(self, header: Header, body: bytes = b"") -> None: ...
 
 
 class Channels:

@@ -7,11 +7,11 @@ import errno
 import os
 import select
 import signal
-from collections.abc import Callable
 
 from . import files, processes
 from .channels import Channels
-from .frames import CHUNK, FrameParser, Header, pack
+from .frames import CHUNK, FrameParser, Header
+from .loop import HOST_IN, HOST_OUT, HostGoneError, Loop
 from .processes import Identity
 from .shell import Finished, Shell
 
@@ -20,19 +20,13 @@ MAX_BODY = 1 << 31
 SETTLE_S = 5.0
 
 
-class HostGoneError(Exception):
-    """The host closed its end: everything here ends with PID 1."""
-
-
 class Server:
     """Answers the host until it goes away. Requests are served in order, one at a time."""
 
     def __init__(self) -> None:
-        self.poller = select.epoll()
+        self.loop = Loop()
         self.parser = FrameParser(MAX_BODY)
-        self.outgoing = bytearray()
-        self.handlers: dict[int, Callable[[int], None]] = {}
-        self.channels = Channels(self)
+        self.channels = Channels(self.loop)
         self.entries: list[files.Entry] = []
         self.content = b""
         self.wipe: list[str] = []
@@ -45,62 +39,26 @@ class Server:
 
     def serve(self) -> None:
         """Until the host is gone."""
-        os.set_blocking(0, False)
-        os.set_blocking(1, False)
+        os.set_blocking(HOST_IN, False)
+        os.set_blocking(HOST_OUT, False)
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _noticed)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        self.watch(0, select.EPOLLIN, self.on_host)
-        self.watch(wake_read, select.EPOLLIN, self.on_children)
+        self.loop.watch(HOST_IN, select.EPOLLIN, self.on_host)
+        self.loop.watch(wake_read, select.EPOLLIN, self.on_children)
         while True:
-            wait = self.shell.wait_s()
-            for fd, _ in self.poller.poll(-1 if wait is None else wait + 0.001):
-                handler = self.handlers.get(fd)
-                if handler is not None:
-                    handler(fd)
+            self.loop.turn(self.shell.wait_s())
             if self.shell.tick():
                 self.restart_shell(137)
 
-    def watch(self, fd: int, events: int, handler: Callable[[int], None]) -> None:
-        self.handlers[fd] = handler
-        self.poller.register(fd, events)
-
-    def watched(self, fd: int) -> bool:
-        return fd in self.handlers
-
-    def unwatch(self, fd: int) -> None:
-        if self.handlers.pop(fd, None) is not None:
-            with contextlib.suppress(OSError):
-                self.poller.unregister(fd)
-
     # The host's end ------------------------------------------------------------------------
-
-    def send(self, header: Header, body: bytes = b"") -> None:
-        idle = not self.outgoing
-        self.outgoing += pack(header, body)
-        if idle:
-            self.flush(1)
-            if self.outgoing:
-                self.handlers[1] = self.flush
-                # stdin and stdout may be one socket, but they are two descriptors to epoll.
-                self.poller.register(1, select.EPOLLOUT)
 
     def reply(self, header: Header, body: bytes = b"") -> None:
         """Answer the request at hand, under its number."""
-        self.send({**header, "id": self.request}, body)
-
-    def flush(self, fd: int) -> None:
-        try:
-            while self.outgoing:
-                del self.outgoing[: os.write(fd, self.outgoing[: 1 << 20])]
-        except BlockingIOError:
-            return
-        except OSError as error:
-            raise HostGoneError from error
-        self.unwatch(1)
+        self.loop.send({**header, "id": self.request}, body)
 
     def on_host(self, fd: int) -> None:
         try:
@@ -171,14 +129,14 @@ class Server:
     def watch_shell(self) -> None:
         self.unwatch_shell()
         self.shell_fds = (self.shell.status, self.shell.output)
-        self.watch(self.shell.status, select.EPOLLIN, self.on_status)
-        self.handlers[self.shell.output] = self.on_output
-        self.shell.poll_output(self.poller)
+        self.loop.watch(self.shell.status, select.EPOLLIN, self.on_status)
+        self.loop.handlers[self.shell.output] = self.on_output
+        self.shell.poll_output(self.loop.poller)
         self.shell.renewed = False
 
     def unwatch_shell(self) -> None:
         for fd in self.shell_fds:
-            self.unwatch(fd)
+            self.loop.unwatch(fd)
         self.shell_fds = (-1, -1)
 
     def do_run(self, header: Header, body: bytes) -> None:
@@ -205,7 +163,7 @@ class Server:
         if status is None:
             # The pipe was closed: bash ended, or became another program by `exec`. Its end, or the
             # command's deadline, says the rest.
-            self.unwatch(self.shell.status)
+            self.loop.unwatch(self.shell.status)
         elif self.shell.command is not None:
             self.answer(self.shell.finish(status, restarted=False))
 
@@ -242,7 +200,7 @@ class Server:
             "seconds": finished.seconds,
             "notes": finished.notes,
         }
-        self.send({**header, "id": self.running}, finished.output)
+        self.loop.send({**header, "id": self.running}, finished.output)
 
     def on_children(self, fd: int) -> None:
         with contextlib.suppress(BlockingIOError):

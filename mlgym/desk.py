@@ -1,0 +1,78 @@
+"""Where one episode's actions are carried out: what tools may call, and how the episode ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlgym import wording
+from mlgym.episode import Episode
+from mlgym.errors import SubmissionError
+from mlgym.sandbox.base import Sandbox
+from mlgym.task.schema import BudgetSpec
+from mlgym.tools.base import ActionError, EditorState
+from mlgym.tools.registry import parse_action, run_call
+from mlgym.types import ExitReason, ToolResult, ToolSpec
+
+
+class Desk:
+    """See `mlgym.tools.base.ToolContext`, which it is."""
+
+    def __init__(
+        self, episode: Episode, sandbox: Sandbox, tools: Sequence[ToolSpec], budget: BudgetSpec
+    ) -> None:
+        self.episode = episode
+        self.sandbox = sandbox
+        self._tools = {spec.name for spec in tools}
+        self._budget = budget
+
+    @property
+    def editor(self) -> EditorState:
+        return self.episode.editor
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left inside `step`, gradings not counted."""
+        return max(0.0, self._budget.wall_s - self.episode.elapsed_s)
+
+    @property
+    def command_s(self) -> float:
+        """How long a command may run now, in seconds."""
+        return max(0.05, min(self._budget.command_s, self.remaining_s))
+
+    def act(self, action: object) -> tuple[str, ToolResult]:
+        """Carry out one action: the tool's name and what it answered."""
+        if not isinstance(action, str) or not wording.ACTIONS.contains(action):
+            return "bash", ToolResult(wording.refused_action(action))
+        try:
+            call = parse_action(action)
+        except ActionError as error:
+            return "bash", ToolResult(f"{error}\n")
+        if call.name not in self._tools:
+            return call.name, ToolResult(f"The tool {call.name} is not available here.\n")
+        return call.name, run_call(call, self)
+
+    def validate(self) -> ToolResult:
+        episode = self.episode
+        try:
+            with episode.grading():
+                score = episode.judge.validate(self.sandbox)
+        except SubmissionError as error:
+            return ToolResult(f"The submission cannot be graded: {error}\n")
+        episode.graded = score
+        best = episode.judge.best or score
+        text = wording.validation(score, best, episode.scorer.baseline)
+        return ToolResult(text, metrics=score.metrics)
+
+    def submit(self) -> ToolResult:
+        return ToolResult(self.end(ExitReason.SUBMITTED))
+
+    def forfeit(self) -> ToolResult:
+        return ToolResult(self.end(ExitReason.FORFEITED))
+
+    def end(self, reason: ExitReason) -> str:
+        """Judge the episode; what to tell of it."""
+        episode = self.episode
+        with episode.grading():
+            judged = episode.judge.conclude(reason, self.sandbox)
+        episode.exit_reason, episode.score, episode.graded = reason, judged.score, judged.score
+        return wording.ending(reason, judged)
