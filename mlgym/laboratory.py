@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mlgym.catalog import home
 from mlgym.sandbox.backends import choose_backend, load_backend
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.images import require_environment
+from mlgym.sandbox.scratch import scratch
 from mlgym.task.data import Prepared, choose_profile, find_prepared, missing_data, prepare
 from mlgym.task.grading import Grader
 from mlgym.task.spec import Task
@@ -85,7 +85,7 @@ class Laboratory:
         return prepare(self._task, self.profile, self.data_seed, python)
 
     def _spec(self, prepared: Prepared) -> SandboxSpec:
-        temporary = Path(self._held.enter_context(TemporaryDirectory(prefix="mlgym-workspace-")))
+        temporary = Path(self._held.enter_context(scratch("workspace")))
         spec = self._task.spec
         return SandboxSpec(
             image=spec.image,

@@ -1,4 +1,4 @@
-"""An agent in plain text: the last fenced block of a reply is the action, the rest the thought."""
+"""An agent in plain text: a reply ends in a fenced block, the action; before it is the thought."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from mlgym.agent import Decision, Observation
+from mlgym.errors import ModelError
 from mlgym.models.base import ContextOverflowError, Model, Reply
-from mlgym.models.context import Conversation
+from mlgym.models.context import Conversation, ask
 from mlgym.types import ExitReason, TaskBrief, ToolSpec, Usage
 
-FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.M | re.S)
+# A fence is closed by one at least as long; the last may be left open (some servers stop there).
+FENCE = re.compile(
+    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^`\n]*\n(?P<body>.*?)(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)",
+    re.M | re.S,
+)
 NO_COMMAND = (
-    "That reply held no command. Write a short thought, then one command in a block fenced by ```."
+    "That reply held no command, so nothing was done. Write a short thought, then one command in a"
+    " block fenced by ```."
+)
+CUT_OFF = (
+    "That reply reached its length limit and was cut off, so nothing was done. Be brief; write long"
+    " files in parts."
 )
 
 
@@ -26,50 +36,52 @@ class React:
         self, model: Model, settings: Mapping[str, Any], prompts: Mapping[str, str]
     ) -> None:
         self.model = model
-        self.settings = settings
+        self.most_errors = int(settings["max_format_errors"])
+        self.longest = int(settings["longest_observation"])
         templates = Environment(undefined=StrictUndefined, trim_blocks=True, autoescape=False)
         self.prompts = {key: templates.from_string(text) for key, text in prompts.items()}
-        self.talk = Conversation("", "")
-        self.started = False
-        self.errors = 0
 
     def reset(self, brief: TaskBrief, tools: Sequence[ToolSpec]) -> None:
         self.talk = Conversation(
             self.prompts["system"].render(brief=brief, tools=tools),
             self.prompts["brief"].render(brief=brief),
-            int(self.settings["longest_observation"]),
+            self.longest,
         )
-        self.started, self.errors = False, 0
+        self.running = False
 
     def act(self, observation: Observation) -> Decision:
-        # The first observation is the brief, which the conversation begins with.
-        if self.started:
-            self.talk.add_answer(observation.text or "(no output)")
-        self.started = True
-        usage = Usage()
-        while self.errors < int(self.settings["max_format_errors"]):
-            reply = self.ask(observation)
-            if reply is None:
-                return Decision("", "", usage, ExitReason.CONTEXT_OVERFLOW)
-            usage += reply.usage
-            self.talk.add_reply({"role": "assistant", "content": reply.text})
-            blocks = list(FENCE.finditer(reply.text))
-            action = blocks[-1][1].removesuffix("\n") if blocks else ""
-            if action.strip():
-                self.errors = 0
-                return Decision(action, reply.text[: blocks[-1].start()].strip(), usage)
-            self.errors += 1
-            self.talk.add_answer(NO_COMMAND)
-        return Decision("", "", usage, ExitReason.FORMAT_ERRORS)
-
-    def ask(self, observation: Observation) -> Reply | None:
-        """The model's reply, the oldest turns dropped as need be; None where nothing fits."""
-        note = self.prompts["note"].render(seen=observation)
-        while True:
-            if not self.talk.fits(self.model.context_window, note) and self.talk.drop_oldest():
-                continue
+        # The first observation is the brief, with which the conversation begins.
+        if self.running:
+            self.talk.add_answer(observation.text)
+        self.running = False
+        thought, usage = "", Usage()
+        for _ in range(self.most_errors):
             try:
-                return self.model.complete(self.talk.messages(note))
-            except ContextOverflowError:
-                if not self.talk.drop_oldest():
-                    return None
+                reply = ask(self.model, self.talk, self.prompts["note"].render(seen=observation))
+            except ContextOverflowError as error:
+                return Decision("", str(error), usage, ExitReason.CONTEXT_OVERFLOW)
+            except ModelError as error:
+                if not usage.calls:
+                    raise
+                # What this step's earlier calls cost must not be lost with the error.
+                return Decision("", str(error), usage, ExitReason.MODEL_ERROR)
+            usage += reply.usage
+            self.talk.add_reply({"role": "assistant", "content": reply.text or "(empty reply)"})
+            thought, action = split(reply)
+            if action:
+                self.running = True
+                return Decision(action, thought, usage)
+            self.talk.add_answer(CUT_OFF if reply.finish_reason == "length" else NO_COMMAND)
+        return Decision("", thought, usage, ExitReason.FORMAT_ERRORS)
+
+
+def split(reply: Reply) -> tuple[str, str]:
+    """Thought and action of a reply; an empty action where there is none."""
+    blocks = [block for block in FENCE.finditer(reply.text) if block["body"].strip()]
+    if not blocks:
+        return reply.text.strip(), ""
+    last = blocks[-1]
+    open_ended = last.end() == len(reply.text) and not last[0].rstrip().endswith(last["fence"])
+    if open_ended and reply.finish_reason == "length":
+        return reply.text.strip(), ""
+    return reply.text[: last.start()].strip(), last["body"].removesuffix("\n")

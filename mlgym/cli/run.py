@@ -92,19 +92,17 @@ def run(
     }
     config = RunConfig.make(**fields)
     with _stdout_to_stderr(json), _terminated_as_interrupted():
-        record, error, folder = _play(config, json)
+        record, folder = _play(config, json)
     if json:
         show_json(record)
-    if error:
-        note(f"mlgym: {record['exit_reason']}: {error}")
     if not json:
         show(f"run folder: {folder}")
     interrupted = record["exit_reason"] == "interrupted"
     raise typer.Exit(1 if interrupted else _EXIT_CODES[record["status"]])
 
 
-def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], str, Path]:
-    """The run's record, what failed in it if anything did, and its folder."""
+def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
+    """The run's record and its folder. What fails on the way is told as it happens."""
     from mlgym.cli.live import make_view
     from mlgym.runs.ready import ready_data, ready_image
     from mlgym.runs.single import check, make_env, run_episode
@@ -122,11 +120,11 @@ def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], str, Path]:
     ready_image(env.task, env.sandbox_name, note)
     ready_data(env.task, env.profile, config.data_seed, note)
     with make_view(env, config.agent, config.model, on_stderr=json) as view:
-        folder, record, outcome = run_episode(
-            config, found, env, on_transition=view.see, on_action=view.act, log=view.note
+        folder, record, _ = run_episode(
+            config, found, env, on_transition=view.see, on_action=view.act, log=note
         )
     view.end(_result(record, env), good=record["status"] == "scored")
-    return record, outcome.error, folder.path
+    return record, folder.path
 
 
 def _price(text: str | None) -> tuple[float, float] | None:
@@ -150,13 +148,18 @@ def _stdout_to_stderr(wanted: bool) -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Generator[None, None, None]:
-    """A polite kill and a closed terminal end a run as Ctrl-C does: scored and recorded."""
+    """A polite kill and a closed terminal end a run as Ctrl-C does: scored and recorded.
+
+    SIGINT too: a shell starts its background jobs deaf to it. But `nohup` is kept to.
+    """
 
     def interrupt(number: int, frame: object) -> None:
         del number, frame
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield

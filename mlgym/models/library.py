@@ -6,6 +6,7 @@ What `aliases.yaml` says of a deployment goes before litellm's own map.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 
 from mlgym.models.aliases import find_deployment
@@ -18,8 +19,7 @@ def litellm() -> Any:
     """
     # Read at import: without it litellm fetches its price map from the network.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    import litellm as library
-
+    library: Any = import_module("litellm")
     library.suppress_debug_info = True
     library.telemetry = False
     return library

@@ -1,93 +1,64 @@
-"""Makes models by name, and refuses early what cannot work: no key, no price, no such name."""
+"""Makes models by name, and refuses early what cannot work: no such name, no key, no price."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, Self
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlgym.errors import ConfigError, unknown_name
 from mlgym.models.aliases import aliases, resolve_alias
 from mlgym.models.base import Model
+from mlgym.models.settings import ModelSettings
+from mlgym.models.transcript import Record
 
-Record = Callable[[Mapping[str, Any]], None]
+__all__ = ["ModelSettings", "Record", "check_key", "check_price", "make_model"]
+
 SCRIPTED = "scripted:"
 
 
-class ModelSettings(BaseModel):
-    """How a model is called. Prices are US dollars per million tokens, (input, output)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    temperature: float | None = None
-    max_tokens: int | None = Field(None, ge=1)
-    seed: int | None = None
-    timeout_s: float = Field(600.0, gt=0)
-    retries: int = Field(6, ge=0)
-    longest_wait_s: float = Field(60.0, ge=0)
-    price: tuple[float, float] | None = None
-    api_base: str | None = None
-
-    @classmethod
-    def make(cls, **fields: Any) -> Self:
-        """Settings of these fields. Raises ConfigError naming field, value and expectation."""
-        try:
-            return cls(**fields)
-        except ValidationError as error:
-            found = error.errors()[0]
-            name = ".".join(map(str, found["loc"]))
-            raise ConfigError(
-                f"model settings: {name}: found {found['input']!r}, expected: {found['msg']}"
-            ) from None
-
-
 def make_model(name: str, settings: ModelSettings, record: Record | None = None) -> Model:
-    """The model `name`: an alias, litellm's own name, or `scripted:<file.jsonl>`.
+    """The model `name`: a short name, litellm's own, or `scripted:<file.jsonl>`.
 
-    `record` gets an entry for everything said to and by the model.
+    `record` gets an entry for everything said to and by the model: see `Transcript`.
+
+    Raises:
+        ConfigError: no such model, or a script that cannot be read.
     """
+    record = record or (lambda _: None)
     if name.startswith(SCRIPTED):
         from mlgym.models.scripted import ScriptedModel
 
-        return ScriptedModel.from_file(name.removeprefix(SCRIPTED))
+        return ScriptedModel.from_file(name.removeprefix(SCRIPTED), record)
     from mlgym.models.litellm import LiteLLMModel
 
-    return LiteLLMModel(resolve_alias(name), settings, record or (lambda _: None))
+    return LiteLLMModel(_known_model(name), settings, record)
 
 
 def check_key(name: str, api_base: str | None = None) -> None:
-    """Make sure that the provider of `name` is known and its key is set.
+    """Make sure that the provider of `name` is known and that its key is set.
 
     Raises:
         ConfigError: names the environment variable, or the nearest model names.
     """
     if name.startswith(SCRIPTED):
+        make_model(name, ModelSettings.make())
         return
-    from mlgym.models.library import litellm, model_facts
+    from mlgym.models.library import litellm, provider_of
 
-    model = resolve_alias(name)
-    library = litellm()
-    try:
-        library.get_llm_provider(model, api_base=api_base)
-    except library.exceptions.BadRequestError:
-        raise unknown_name("model", name, _known(), "mlgym models list") from None
-    if api_base is not None:
+    model = _known_model(name)
+    # A server of one's own need not have a key.
+    if api_base is not None and provider_of(model) == "openai":
         return
-    if "/" not in model and not model_facts(model):
-        raise unknown_name("model", name, _known(), "mlgym models list")
     missing = [
-        key for key in library.validate_environment(model)["missing_keys"] if key not in os.environ
+        key
+        for key in litellm().validate_environment(model)["missing_keys"]
+        if key not in os.environ and not (key.endswith("_API_BASE"))
     ]
+    # Gemini's key goes by two names, of which one will do.
+    joined = " or " if all(key.endswith("_API_KEY") for key in missing) else " and "
     if missing:
-        raise ConfigError(f"the model {name} needs a key: set {' and '.join(missing)}")
-
-
-def _known() -> list[str]:
-    from mlgym.models.library import litellm
-
-    return [*aliases(), *litellm().model_cost]
+        raise ConfigError(
+            f"the model {name} needs a key: set {joined.join(missing)} in the environment"
+        )
 
 
 def check_price(name: str, price: tuple[float, float] | None) -> None:
@@ -99,3 +70,14 @@ def check_price(name: str, price: tuple[float, float] | None) -> None:
             f"--cost-limit: the price of {name} is unknown; give --price IN,OUT (US dollars per"
             " million tokens), or use --token-limit"
         )
+
+
+def _known_model(name: str) -> str:
+    """litellm's name for `name`. Raises ConfigError where it knows no such model or provider."""
+    from mlgym.models.library import litellm, provider_of
+
+    model = resolve_alias(name)
+    if not model.rpartition("/")[2] or provider_of(model) is None:
+        known = [*aliases(), *litellm().model_cost]
+        raise unknown_name("model", name, known, "mlgym models list")
+    return model

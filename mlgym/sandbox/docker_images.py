@@ -20,6 +20,7 @@ from mlgym import catalog
 from mlgym.errors import ConfigError, SandboxError
 from mlgym.sandbox.docker_client import connect, docker_errors
 from mlgym.sandbox.images import ImageSpec, Log, load_image
+from mlgym.sandbox.scratch import scratch
 
 DEBIAN_SUITE = "bookworm"
 DEBIAN_PYTHON = "3.11"
@@ -67,7 +68,7 @@ def build_docker_image(
     try:
         if from_debian:
             base_image = _debian_base(client, log)
-        with tempfile.TemporaryDirectory(prefix="mlgym-build-") as folder:
+        with scratch("build") as folder:
             context = Path(folder)
             shutil.copyfile(image.dockerfile, context / "Dockerfile")
             shutil.copyfile(image.requirements, context / "requirements.txt")
@@ -130,7 +131,7 @@ def _debian_base(client: Any, log: Log) -> str:
             "--from-debian needs root, as debootstrap does: use sudo, or --base-image"
         )
     log(f"making {DEBIAN_TAG} with debootstrap")
-    with tempfile.TemporaryDirectory(prefix="mlgym-debian-") as folder:
+    with scratch("debian") as folder:
         root = Path(folder) / "root"
         include = f"--include={_DEBIAN_PACKAGES}"
         _run([program, "--variant=minbase", include, DEBIAN_SUITE, str(root)])

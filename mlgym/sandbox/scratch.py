@@ -1,31 +1,60 @@
-"""Temporary folders named by their owner's process id, so that those of dead ones can be found."""
+"""Temporary folders, locked for as long as their owner lives, so that those of dead ones are found.
+
+The lock falls when the owner dies, whatever the cause, and holds between containers too.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from mlgym.sandbox.slots import start_time
-
-_NAME = re.compile(r"mlgym-[a-z]+-(\d+)-\w+")
-
-
-def scratch(purpose: str) -> tempfile.TemporaryDirectory[str]:
-    """A temporary folder for the length of a `with`; `purpose` is a lower-case word in its name."""
-    return tempfile.TemporaryDirectory(prefix=f"mlgym-{purpose}-{os.getpid()}-")
+_NAME = re.compile(r"mlgym-[a-z]+-\w+")
+_YOUNG_S = 60.0
 
 
-def remove_abandoned() -> list[str]:
-    """Remove this user's folders whose owners are gone; the path of each."""
+@contextmanager
+def scratch(purpose: str) -> Generator[str]:
+    """A temporary folder; `purpose` is a lower-case word in its name."""
+    with tempfile.TemporaryDirectory(prefix=f"mlgym-{purpose}-") as folder:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH)
+            yield folder
+        finally:
+            os.close(fd)
+
+
+def remove_abandoned(younger_s: float = _YOUNG_S) -> list[str]:
+    """Remove this user's folders whose owners are gone; the path of each.
+
+    Those younger than `younger_s` seconds are left alone: between being made and being locked a
+    folder looks abandoned.
+    """
     removed: list[str] = []
-    for path in sorted(Path(tempfile.gettempdir()).glob("mlgym-*")):
-        named = _NAME.fullmatch(path.name)
-        if named is None or path.is_symlink() or path.lstat().st_uid != os.getuid():
-            continue
-        if start_time(int(named[1])) is None:
+    for path in sorted(Path(tempfile.gettempdir()).glob("mlgym-*-*")):
+        if _NAME.fullmatch(path.name) and _is_abandoned(path, younger_s):
             shutil.rmtree(path, ignore_errors=True)
             removed.append(str(path))
     return removed
+
+
+def _is_abandoned(path: Path, younger_s: float) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(fd)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return found.st_uid == os.getuid() and time.time() - found.st_ctime >= younger_s

@@ -6,7 +6,6 @@ commits.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from mlgym import catalog
 from mlgym.errors import ConfigError, SubmissionError, TaskError
 from mlgym.sandbox.base import Backend
+from mlgym.sandbox.scratch import scratch
 from mlgym.task.data import Prepared, build, prepare, verify
 from mlgym.task.grading import Grader
 from mlgym.task.manifest import differences, read_manifest
@@ -117,7 +117,7 @@ def _data_is_stable(task: Task, profile: str, python: Path | None, log: Log) -> 
     prepared = prepare(task, profile, 0, python, log)
     problems = verify(prepared)
     if not problems:
-        with tempfile.TemporaryDirectory(prefix="mlgym-check-") as folder:
+        with scratch("check") as folder:
             again = build(task, profile, 0, python, Path(folder), log)
             first = read_manifest(prepared.public.parent)
             problems = differences(first.files, again.files)

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from mlgym import catalog
 from mlgym.errors import ConfigError, SandboxError, TaskError
+from mlgym.sandbox.scratch import scratch
 from mlgym.task.manifest import (
     MANIFEST,
     PARTS,
@@ -152,7 +153,7 @@ def build(
     if task.spec.data is not None:
         if python is None:
             raise TaskError(f"{task.spec.id}: its data script needs an interpreter")
-        with tempfile.TemporaryDirectory(prefix="mlgym-sources-") as sources:
+        with scratch("sources") as sources:
             gather(task, profile, Path(sources), log)
             _run_script(task, profile, data_seed, python, folder, Path(sources), log)
     if (folder / "private" / SALT).exists():

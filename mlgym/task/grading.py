@@ -22,6 +22,7 @@ from typing import Any, Self
 from mlgym.catalog import home
 from mlgym.errors import SandboxError, SubmissionError, TaskError
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
+from mlgym.sandbox.scratch import scratch
 from mlgym.task.data import Prepared
 from mlgym.task.frames import FrameError, FrameLink
 from mlgym.task.spec import Task
@@ -101,7 +102,7 @@ class Grader:
         return (self._prepared.private, ANSWERS_INSIDE), (grader, GRADER_INSIDE)
 
     def _start(self, role: str, mounts: tuple[tuple[Path, str], ...]) -> Sandbox:
-        empty = self._held.enter_context(tempfile.TemporaryDirectory(prefix="mlgym-empty-"))
+        empty = self._held.enter_context(scratch("empty"))
         spec = self._task.spec
         sandbox = self._backend(
             SandboxSpec(

@@ -5,7 +5,6 @@ What `mlgym tasks check` and `mlgym tasks baseline` share.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal
 
 from mlgym.errors import TaskError
 from mlgym.sandbox.base import Backend, SandboxSpec
+from mlgym.sandbox.scratch import scratch
 from mlgym.task.data import Prepared
 from mlgym.task.grading import Grader
 from mlgym.task.spec import Task
@@ -62,7 +62,7 @@ def run_trial(task: Task, prepared: Prepared, backend: Backend, what: What, seed
     """
     spec = task.spec
     command = spec.baseline if what == "baseline" else spec.solution
-    with tempfile.TemporaryDirectory(prefix="mlgym-trial-") as folder:
+    with scratch("trial") as folder:
         staged = stage_workspace(task, Path(folder) / "workspace", with_solution=what == "solution")
         sandbox_spec = SandboxSpec(
             image=spec.image,

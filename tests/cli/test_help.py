@@ -1,0 +1,54 @@
+"""The command's own words, and what they cost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+Mlgym = Callable[..., Any]
+COMMANDS = [
+    ("run",),
+    ("grade",),
+    ("replay",),
+    ("tasks", "list"),
+    ("tasks", "show"),
+    ("tasks", "check"),
+    ("tasks", "baseline"),
+    ("data", "list"),
+    ("data", "prepare"),
+    ("data", "verify"),
+    ("images", "list"),
+    ("images", "build"),
+    ("agents", "list"),
+    ("models", "list"),
+    ("doctor",),
+    ("gc",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_that_prints_data_explains_itself_and_has_json(
+    mlgym: Mlgym, command: tuple[str, ...]
+) -> None:
+    ran = mlgym(*command, "--help")
+    assert ran.code == 0
+    assert "--json" in ran.out
+
+
+def test_python_m_mlgym_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mlgym", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{version('mlgym')}\n"
+
+
+def test_what_comes_later_is_absent(mlgym: Mlgym) -> None:
+    for later in ("eval", "report", "view", "export", "bench"):
+        assert mlgym(later).code == 2
+    for flag in ("--resume", "--memory", "--demo"):
+        assert mlgym("run", "--task", "blotto", "--agent", "oracle", flag, "x").code == 2
