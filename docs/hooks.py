@@ -13,7 +13,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
-import click
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -86,12 +85,13 @@ def commands() -> str:
     return "\n\n".join(command_pages(typer.main.get_command(app), "mlgym"))
 
 
-def command_pages(command: click.Command, path: str) -> Iterator[str]:
-    if isinstance(command, click.Group):
+def command_pages(command: Any, path: str) -> Iterator[str]:
+    """The page of a command, or those of a group's. Typer brings a click of its own: no types."""
+    if hasattr(command, "commands"):
         for name, inner in sorted(command.commands.items()):
             yield from command_pages(inner, f"{path} {name}")
         return
-    context = click.Context(command, info_name=path)
+    context = typer.Context(command, info_name=path)
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"## `{path}`\n\n{command.help or ''}\n\n```text\n{path} {usage}\n```"
     records = [record for item in command.params if (record := item.get_help_record(context))]

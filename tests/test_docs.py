@@ -10,8 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -57,9 +57,9 @@ def mlgym(*arguments: str) -> list[str]:
 def test_every_command_shown_is_one_that_exists(page: str, command: str) -> None:
     from mlgym.cli.main import app
 
-    at: click.Command = typer.main.get_command(app)
+    at: Any = typer.main.get_command(app)
     words = shlex.split(command)[1:]
-    while isinstance(at, click.Group):
+    while hasattr(at, "commands"):
         assert words, f"{page}: {command}: names no command"
         assert words[0] in at.commands, f"{page}: {command}: no command {words[0]!r}"
         at = at.commands[words.pop(0)]
@@ -86,7 +86,8 @@ def test_every_text_form_shown_is_a_call_of_its_tool(action: str) -> None:
 
 def test_the_example_task_of_the_how_to_is_sound_and_its_oracle_scores_one(tmp_path: Path) -> None:
     page = "docs/how-to/add-a-task.md"
-    for title, body in [*blocks(page, "yaml"), *blocks(page, "python")]:
+    titled = [block for kind in ("yaml", "python") for block in blocks(page, kind) if block[0]]
+    for title, body in titled:
         file = tmp_path / title
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(body, encoding="utf-8")
@@ -103,7 +104,7 @@ def test_the_example_agent_of_the_tutorial_beats_the_baseline(tmp_path: Path) ->
     tuner = ("run", "--task", "house_price", "--agent", "tuner:Tuner", "--sandbox", "bubblewrap")
     record = json.loads(run(mlgym(*tuner, "--json"), tmp_path).stdout)
     assert record["exit_reason"] == "submitted"
-    assert record["steps"] == 9
+    assert record["steps"] == 8
 
 
 @pytest.mark.parametrize("example", blocks("docs/tutorial/training-loop.md", "python"))

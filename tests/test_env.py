@@ -341,7 +341,7 @@ def test_gymnasiums_checker_passes_without_a_warning(task: str, sandbox: str) ->
     env.close()
 
 
-# Docker makes a container's root folder anew: its time (".." here) is the one thing not fixed there.
+# Docker makes a container's root folder anew: its time (".." here) is all that is not fixed there.
 ACTIONS = [
     "ls -la | grep -v '\\.\\.$'",
     "pwd; cd /tmp; ls -la / | grep -v -E ' (dev|proc|\\.\\.?)$'",

@@ -6,6 +6,7 @@ What `aliases.yaml` says of a deployment goes before litellm's own map.
 from __future__ import annotations
 
 import os
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +20,8 @@ def litellm() -> Any:
     """
     # Read at import: without it litellm fetches its price map from the network.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    # litellm's schemas make pydantic warn of things that no user can mend.
+    warnings.filterwarnings("ignore", category=UserWarning, module="pydantic")
     library: Any = import_module("litellm")
     library.suppress_debug_info = True
     library.telemetry = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import shutil
@@ -167,9 +168,10 @@ class BubblewrapLauncher:
             transport.close()
             raise SandboxError(_explain(transport.describe_failure()))
         self._slot.record(spec.label, [self._process.pid, self._guest_pid])
-        rlimits = _rlimits(spec)
-        limits = replace(spec.limits, cpus=None, mechanism=_mechanism(spec))
-        return Launched(transport, AgentUser(uid, uid, rlimits), limits)
+        cores = _cores(spec, self._slot.number)
+        os.sched_setaffinity(self._guest_pid, cores)
+        limits = replace(spec.limits, cpus=float(len(cores)), mechanism=_mechanism())
+        return Launched(transport, AgentUser(uid, uid, _rlimits(spec)), limits)
 
     def release(self) -> None:
         process, self._process = self._process, None
@@ -210,14 +212,21 @@ def _rlimits(spec: SandboxSpec) -> dict[str, int]:
     return {"CORE": 0, **{name: value for name, value in wanted.items() if value is not None}}
 
 
-def _mechanism(spec: SandboxSpec) -> dict[str, str]:
-    del spec
+def _cores(spec: SandboxSpec, slot: int) -> list[int]:
+    """The cores the sandbox is bound to: as many as its limit, others for each slot in turn."""
+    available = sorted(os.sched_getaffinity(0))
+    wanted = len(available) if spec.limits.cpus is None else math.ceil(spec.limits.cpus)
+    count = min(max(wanted, 1), len(available))
+    return [available[(slot * count + index) % len(available)] for index in range(count)]
+
+
+def _mechanism() -> dict[str, str]:
     return {
         "memory_bytes": "RLIMIT_DATA, for each process",
         "processes": "RLIMIT_NPROC of the sandbox's own user",
         "disk_bytes": "size of the tmpfs behind each of " + ", ".join(WRITABLE),
         "open_files": "RLIMIT_NOFILE, for each process",
-        "cpus": "not limited: threads are set by OMP_NUM_THREADS only",
+        "cpus": "bound to so many of the host's cores",
     }
 
 

@@ -9,6 +9,7 @@ This file is longer than 300 lines because it is one list, which reads best in o
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import time
 from collections.abc import Callable
@@ -23,7 +24,12 @@ Check = Callable[[Sandbox], None]
 SECRET = "conformance-secret"
 """Put this into the host's environment and into files that are not mounted: nothing may see it."""
 LIMITS = Limits(
-    memory_bytes=1024 * MB, processes=200, disk_bytes=32 * MB, open_files=512, flood_bytes=16 * MB
+    cpus=1.0,
+    memory_bytes=1024 * MB,
+    processes=200,
+    disk_bytes=32 * MB,
+    open_files=512,
+    flood_bytes=16 * MB,
 )
 
 
@@ -195,6 +201,19 @@ def check_memory_is_limited(box: Sandbox) -> None:
     if result.exit_code == 0:
         raise ConformanceError("3 GiB were had where 1 GiB is the limit")
     usable(box)
+
+
+def check_cores_are_limited(box: Sandbox) -> None:
+    cores = "import os; print(len(os.sched_getaffinity(0)))"
+    allowed = box.limits_in_force.cpus
+    if allowed is None or "cpus" not in box.limits_in_force.mechanism:
+        raise ConformanceError(f"no limit on cores is in force: {box.limits_in_force}")
+    burn = "timeout 1 sh -c 'while :; do :; done'"
+    result = box.run(f"python -c '{cores}'; time ( {burn} & {burn} & {burn} & {burn} & wait )", 30)
+    spent = re.findall(r"(?:user|sys)\s+(\d+)m([\d.]+)s", result.output)
+    seconds = sum(60 * int(minutes) + float(rest) for minutes, rest in spent)
+    if not spent or seconds > 1.5 * allowed + 0.5:
+        raise ConformanceError(f"{seconds} s of processor in about 1 s, {allowed} cores allowed")
 
 
 def check_limits_are_told(box: Sandbox) -> None:

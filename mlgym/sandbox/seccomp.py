@@ -46,6 +46,7 @@ _DENIED = {
     "swapon": (167, 224),
     "swapoff": (168, 225),
     "mq_open": (240, 180),
+    "sched_setaffinity": (203, 122),
     "open_tree": (428, 428),
     "move_mount": (429, 429),
     "fsopen": (430, 430),

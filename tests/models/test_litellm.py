@@ -1,6 +1,8 @@
 """LiteLLMModel against a real HTTP server: what it sends, counts, tries again, and gives up on."""
 
 import json
+import subprocess
+import sys
 import time
 from email.utils import formatdate
 
@@ -22,6 +24,7 @@ from model_server import (
 
 from mlgym.errors import ModelError
 from mlgym.models.base import ContextOverflowError, ToolsUnsupportedError
+from mlgym.models.library import price_of
 from mlgym.models.litellm import LiteLLMModel
 from mlgym.models.settings import ModelSettings
 from mlgym.types import ToolSpec
@@ -275,8 +278,9 @@ def test_an_unknown_price_is_unknown_and_not_zero():
 def test_a_known_price_is_litellms():
     with ModelServer([says("hi")]) as server:
         usage = Asked(server, "openai/gpt-4o").complete(HELLO).usage
+    price = price_of("openai/gpt-4o")
     assert usage.cost_usd == pytest.approx(
-        (server.input_tokens * 2.5 + server.output_tokens * 10) / 1e6
+        (server.input_tokens * price[0] + server.output_tokens * price[1]) / 1e6
     )
 
 
@@ -288,8 +292,9 @@ def test_where_the_server_does_not_count_tokens_and_cost_are_estimated_and_marke
         asked.complete(HELLO)
     assert 2500 < usage.input_tokens < 4500
     assert 250 < usage.output_tokens < 450
+    price = price_of("openai/gpt-4o")
     assert usage.cost_usd == pytest.approx(
-        (usage.input_tokens * 2.5 + usage.output_tokens * 10) / 1e6
+        (usage.input_tokens * price[0] + usage.output_tokens * price[1]) / 1e6
     )
     replies = [entry for entry in asked.entries if entry["kind"] == "reply"]
     assert [reply["estimated"] for reply in replies] == [True, False]
@@ -318,7 +323,24 @@ def test_a_very_long_reply_comes_whole():
         assert len(Asked(server).complete(HELLO).text) == 200_000
 
 
-def test_nothing_is_printed(capfd):
-    with ModelServer([server_error(), fails(401, "no")]) as server, pytest.raises(ModelError):
-        Asked(server).complete(HELLO)
-    assert capfd.readouterr() == ("", "")
+PLAIN = """
+import sys
+from mlgym.errors import ModelError
+from mlgym.models.registry import ModelSettings, make_model
+model = make_model("openai/tester", ModelSettings(api_base=sys.argv[1], longest_wait_s=0))
+hello = [{"role": "user", "content": "hello"}]
+assert model.complete(hello).text == "hi"
+try:
+    model.complete(hello)
+except ModelError:
+    pass
+"""
+
+
+def test_a_plain_process_gets_no_banner_no_warning_and_ends_at_once():
+    with ModelServer([server_error(), says("hi"), fails(401, "no")]) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", PLAIN, server.url], capture_output=True, text=True, timeout=60
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(server.requests) == 3
