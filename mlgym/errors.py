@@ -42,6 +42,6 @@ class ModelError(MLGymError):
 
 def unknown_name(kind: str, name: str, known: Iterable[str], command: str) -> ConfigError:
     """A `ConfigError` for a name that does not exist, with the nearest names and where to look."""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    near = get_close_matches(name, list(dict.fromkeys(known)), n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     return ConfigError(f"unknown {kind} {name!r}.{hint} `{command}` lists them.")

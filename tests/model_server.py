@@ -155,7 +155,8 @@ class ModelServer:
             self.requests.append(request)
             self.headers.append({key.lower(): value for key, value in handler.headers.items()})
             answer = self._checked(handler.path, request) or self._answer(request)
-            body = answer.body if answer.body is not None else self._completion(request, answer)
+            made = answer.body is not None or answer.drop
+            body = (answer.body or b"") if made else self._completion(request, answer)
         time.sleep(max(answer.delay_s, self._delay_s))
         if answer.drop:
             handler.close_connection = True

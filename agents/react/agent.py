@@ -16,7 +16,7 @@ from mlgym.types import ExitReason, TaskBrief, ToolSpec, Usage
 
 # A fence is closed by one at least as long; the last may be left open (some servers stop there).
 FENCE = re.compile(
-    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^`\n]*\n(?P<body>.*?)(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)",
+    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^`\n]*\n(?P<body>.*?)(?P<end>^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)",
     re.M | re.S,
 )
 NO_COMMAND = (
@@ -77,11 +77,11 @@ class React:
 
 def split(reply: Reply) -> tuple[str, str]:
     """Thought and action of a reply; an empty action where there is none."""
-    blocks = [block for block in FENCE.finditer(reply.text) if block["body"].strip()]
+    text = reply.text.replace("\r\n", "\n")
+    blocks = [block for block in FENCE.finditer(text) if block["body"].strip()]
     if not blocks:
-        return reply.text.strip(), ""
+        return text.strip(), ""
     last = blocks[-1]
-    open_ended = last.end() == len(reply.text) and not last[0].rstrip().endswith(last["fence"])
-    if open_ended and reply.finish_reason == "length":
-        return reply.text.strip(), ""
-    return reply.text[: last.start()].strip(), last["body"].removesuffix("\n")
+    if reply.finish_reason == "length" and not last["end"]:
+        return text.strip(), ""
+    return text[: last.start()].strip(), last["body"].removesuffix("\n")

@@ -8,11 +8,9 @@ from mlgym.cli.output import show, show_json
 
 def gc(json: Json = False) -> None:
     """Remove what killed processes left: sandboxes, containers, volumes, temporary folders."""
-    from mlgym.runs.leftovers import remove_leftovers
-    from mlgym.sandbox.bubblewrap import reap
-    from mlgym.sandbox.docker import reap_docker
+    from mlgym.runs.leftovers import reap, remove_unfinished
 
-    removed = [*reap(), *reap_docker(), *remove_leftovers()]
+    removed = [*reap("bubblewrap"), *reap("docker"), *remove_unfinished()]
     if json:
         show_json(removed)
         return

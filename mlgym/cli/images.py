@@ -87,7 +87,7 @@ def build_image(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Build an image for a sandbox, unless it is there."""
+    """Build an image for a sandbox."""
     from mlgym.sandbox.images import build_environment, load_image
 
     if sandbox not in _BUILT_FOR:

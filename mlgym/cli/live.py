@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -125,6 +126,7 @@ class PlainView:
         self._env = env
         self._progress = progress
         self._console = console
+        self._is_deaf = False
 
     def act(self, action: str) -> None:
         self._progress.act(action)
@@ -134,7 +136,14 @@ class PlainView:
         self.note(step_line(transition, self._progress.max_steps))
 
     def note(self, line: str) -> None:
-        print(plain(line), file=self._console.file, flush=True)
+        if self._is_deaf:
+            return
+        try:
+            print(plain(line), file=self._console.file, flush=True)
+        except BrokenPipeError:
+            # Nobody reads any more: the run ends as by Ctrl-C, scored and recorded.
+            self._is_deaf = True
+            raise KeyboardInterrupt from None
 
     def end(self, lines: list[str], good: bool) -> None:
         del good
@@ -167,8 +176,9 @@ class LiveView:
             console=console,
             refresh_per_second=4,
             transient=True,
-            redirect_stdout=True,
-            redirect_stderr=True,
+            # What goes elsewhere must not end up on the terminal.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
         )
 
     def act(self, action: str) -> None:

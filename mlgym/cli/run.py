@@ -104,6 +104,7 @@ def run(
 def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
     """The run's record and its folder. What fails on the way is told as it happens."""
     from mlgym.cli.live import make_view
+    from mlgym.runs.leftovers import reap
     from mlgym.runs.ready import ready_data, ready_image
     from mlgym.runs.single import check, make_env, run_episode
 
@@ -117,6 +118,7 @@ def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
             else f"has not been prepared (`mlgym data prepare {spec.id} --data full`)"
         )
         note(f"data: {env.profile}, as the full data of {spec.id} {why}")
+    reap(env.sandbox_name)
     ready_image(env.task, env.sandbox_name, note)
     ready_data(env.task, env.profile, config.data_seed, note)
     with make_view(env, config.agent, config.model, on_stderr=json) as view:

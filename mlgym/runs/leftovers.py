@@ -1,4 +1,4 @@
-"""Removes what killed processes left on disk: temporary folders, half-built images and data."""
+"""Removes what killed processes left: sandboxes, temporary folders, half-built images and data."""
 
 from __future__ import annotations
 
@@ -10,14 +10,26 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mlgym.catalog import home
+from mlgym.sandbox import bubblewrap, docker
 from mlgym.sandbox.scratch import remove_abandoned
 
 _UNFINISHED = re.compile(r"(?P<final>.+)\.new-\w+")
 
 
-def remove_leftovers() -> list[str]:
-    """Remove them; what each was. What another process is at work on is left alone."""
+def reap(backend: str) -> list[str]:
+    """End and remove what dead processes left of this backend, and their temporary folders.
+
+    What each was, in a line. Raises SandboxError where the daemon fails.
+    """
     removed = [f"temporary folder {path}" for path in remove_abandoned()]
+    if backend == "bubblewrap":
+        return bubblewrap.reap() + removed
+    return docker.reap_docker() + removed if backend == "docker" else removed
+
+
+def remove_unfinished() -> list[str]:
+    """Remove half-built images and data; what another process is at work on is left alone."""
+    removed: list[str] = []
     for folder, lock in _unfinished():
         try:
             with FileLock(lock, timeout=0):

@@ -115,6 +115,7 @@ def _play(
         return record
 
     keep(None)
+    folder.log(f"began: {config.agent} on {config.task}, {env.profile} data, {env.sandbox_name}")
     with closing(env), TrajectoryWriter(folder.path / TRAJECTORY) as writer:
 
         def record(transition: Transition) -> None:
@@ -132,6 +133,7 @@ def _play(
             fallback=fallback,
         )
         final = keep(outcome)
+        folder.log(f"ended: {outcome.exit_reason}, {outcome.status}")
         _keep_workspace(env, folder)
     return folder, final, outcome
 

@@ -35,6 +35,7 @@ WRITABLE = ("/workspace", "/tmp", "/home/agent", "/dev/shm")
 WORKSPACE = "/workspace"
 PATH = "/opt/env/bin:/opt/mlgym/bin:/usr/local/bin:/usr/bin:/bin"
 MAX_BODY = 64 << 20
+_PIECE = 1 << 16
 GRACE_S = 15.0
 """How much longer than its own limit a guest may take to answer before it counts as lost."""
 
@@ -202,7 +203,7 @@ class GuestSession:
         if not self._poller.poll(wait * 1000):
             return False
         try:
-            data = self._transport.recv(1 << 20)
+            data = self._transport.recv(_PIECE)
         except OSError as error:
             raise self._fail(str(error)) from error
         if not data:

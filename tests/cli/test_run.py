@@ -278,3 +278,18 @@ def test_an_unsound_task_is_exit_code_1_with_the_claim_that_fails(
     ran = mlgym("tasks", "check", folder)
     assert ran.code == 1
     assert "FAILED  the baseline reproduces its committed score" in ran.out
+
+
+def test_a_run_whose_reader_went_away_is_recorded_to_its_end(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "mlgym", *ORACLE, "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert running.stdout is not None
+    running.stdout.readline()
+    running.stdout.close()
+    assert running.wait(60) == 1
+    record = json.loads((only_run(tmp_path) / "run.json").read_text())
+    assert record["exit_reason"] == "interrupted"

@@ -13,7 +13,7 @@ from .channels import Channels
 from .frames import CHUNK, FrameParser, Header
 from .loop import HOST_IN, HOST_OUT, HostGoneError, Loop
 from .processes import Identity
-from .shell import Finished, Shell
+from .shell import PIECE, Finished, Shell
 
 WORKSPACE = processes.WORKSPACE
 MAX_BODY = 1 << 31
@@ -62,7 +62,7 @@ class Server:
 
     def on_host(self, fd: int) -> None:
         try:
-            data = os.read(fd, 1 << 20)
+            data = os.read(fd, PIECE)
         except BlockingIOError:
             return
         except OSError as error:
