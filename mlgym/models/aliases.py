@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -36,11 +37,17 @@ class Alias:
 
 def aliases() -> dict[str, Alias]:
     """All short names."""
+    return {alias.name: alias for alias in _read()}
+
+
+@cache
+def _read() -> tuple[Alias, ...]:
+    """The file never changes, and every request of a model looks its window up."""
     text = Path(__file__).with_name("aliases.yaml").read_text("utf-8")
-    return {
-        name: Alias(name, tuple(Deployment(**fields) for fields in found))
+    return tuple(
+        Alias(name, tuple(Deployment(**fields) for fields in found))
         for name, found in yaml.safe_load(text).items()
-    }
+    )
 
 
 def list_models() -> tuple[tuple[str, Deployment], ...]:

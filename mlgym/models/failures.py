@@ -34,6 +34,8 @@ _NO_TOOLS = re.compile(
 _FOR_GOOD = re.compile(r"insufficient_quota|current quota|credit balance|billing", re.I)
 # Groq's word for a function call that its own parser refused: the next try may do better.
 _MISSPOKEN = re.compile(r"tool_use_failed|failed to call a function", re.I)
+# litellm puts the names of its own errors before the provider's words, once for every layer.
+_STUTTER = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)(?:: *| - *))+")
 _PASSING = frozenset({408, 409, 425, 429})
 _SHOWN = 2000
 
@@ -48,7 +50,7 @@ def sort_failure(model: str, error: Exception, with_tools: bool) -> str:
     Raises:
         ContextOverflowError, ToolsUnsupportedError, ModelError: where none can.
     """
-    words = str(error)[:_SHOWN]
+    words = _STUTTER.sub("", str(error))[:_SHOWN]
     said = f"{model}: {type(error).__name__}: {words}"
     status = getattr(error, "status_code", None)
     # A rate limit may speak of tokens, yet passes; but not for one request above the limit.
