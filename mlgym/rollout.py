@@ -103,6 +103,8 @@ class _Rollout:
             try:
                 self._episode(seed)
             except KeyboardInterrupt:
+                if self.underway is not None:
+                    self.log(f"interrupted while this ran: {self.underway.action}")
                 if self.inner.started and self.inner.exit_reason is None:
                     self._finish(Decision("", finish=ExitReason.INTERRUPTED))
         except KeyboardInterrupt:
@@ -156,6 +158,9 @@ class _Rollout:
         except (Exception, SystemExit):  # noqa: BLE001
             return self._failed(ExitReason.AGENT_ERROR, traceback.format_exc())
         self.usage += decision.usage
+        if decision.finish is ExitReason.MODEL_ERROR:
+            # The agent caught the error, so that what its earlier calls cost is not lost.
+            self._failed(ExitReason.MODEL_ERROR, decision.thought)
         return decision
 
     def _observation(self) -> Observation:
