@@ -1,0 +1,100 @@
+"""Images by name, and their environments for bubblewrap."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mlgym.errors import ConfigError, SandboxError
+from mlgym.sandbox.images import (
+    build_environment,
+    built_environment,
+    environment_path,
+    load_image,
+    require_environment,
+)
+
+
+@pytest.fixture
+def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A pack with an image `tiny`, and a home of its own."""
+    folder = tmp_path / "pack" / "containers" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "image.yaml").write_text("name: tiny\ndescription: nothing much\n")
+    (folder / "requirements.txt").write_text("")
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    monkeypatch.setenv("MLGYM_PATH", str(tmp_path / "pack"))
+    monkeypatch.setenv("MLGYM_HOME", str(tmp_path / "home"))
+    return folder
+
+
+def test_an_environment_is_built_once_and_runs_on_the_host(pack: Path) -> None:
+    image = load_image("tiny")
+    assert built_environment(image) is None
+    said: list[str] = []
+    path = build_environment(image, said.append)
+    assert len(said) == 1
+    assert build_environment(image, said.append) == path == require_environment("tiny")
+    assert len(said) == 1
+    python = path / "bin" / "python"
+    prefix = subprocess.run(
+        [python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True
+    )
+    assert prefix.stdout.strip() == str(path)
+
+
+def test_scripts_name_the_place_where_they_will_lie_and_all_may_read_them(pack: Path) -> None:
+    path = build_environment(load_image("tiny"))
+    assert (path / "bin" / "pip").read_text().startswith("#!/opt/env/bin/python")
+    assert all(file.stat().st_mode & 0o004 for file in path.rglob("*") if file.is_file())
+
+
+def test_other_pins_are_another_environment(pack: Path) -> None:
+    before = environment_path(load_image("tiny"))
+    (pack / "requirements.txt").write_text("six==1.17.0\n")
+    assert environment_path(load_image("tiny")) != before
+
+
+def test_a_failed_build_says_what_pip_said_and_leaves_nothing(pack: Path) -> None:
+    (pack / "requirements.txt").write_text("mlgym-no-such-package==9.9\n")
+    image = load_image("tiny")
+    with pytest.raises(SandboxError, match="mlgym-no-such-package"):
+        build_environment(image)
+    assert built_environment(image) is None
+    assert [path.name for path in environment_path(image).parent.iterdir() if path.is_dir()] == []
+
+
+def test_what_an_interrupted_build_left_is_swept(pack: Path) -> None:
+    image = load_image("tiny")
+    left = environment_path(image).with_name(f"{environment_path(image).name}.new-dead")
+    left.mkdir(parents=True)
+    build_environment(image)
+    assert not left.exists()
+
+
+def test_a_missing_environment_names_the_command(pack: Path) -> None:
+    with pytest.raises(SandboxError, match="mlgym images build tiny --sandbox bubblewrap"):
+        require_environment("tiny")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: other\ndescription: x\n", "expected the folder's"),
+        ("name: tiny\n", "description"),
+        ("name: tiny\ndescription: x\nrequirement: y\n", "requirement"),
+        ("name: tiny\ndescription: x\ndockerfile: Nofile\n", "Nofile"),
+        ("name: [\n", "image.yaml"),
+    ],
+)
+def test_a_broken_image_file_is_refused(pack: Path, text: str, words: str) -> None:
+    (pack / "image.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_image("tiny")
+
+
+def test_an_unknown_image_is_refused_with_the_nearest(pack: Path) -> None:
+    with pytest.raises(ConfigError, match="tiny"):
+        load_image("tyni")
