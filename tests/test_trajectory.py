@@ -183,7 +183,7 @@ def test_replay_tells_what_differs_where(env):
 
 def test_replay_compares_scores_and_rewards(env):
     recorded = play(env, "validate", "submit")
-    off = 1.0
+    off = 0.5
     forged = [
         recorded[0],
         Transition(**{**fields(recorded[1]), "metrics": {"payoff": off}}),
