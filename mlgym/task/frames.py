@@ -7,11 +7,15 @@ import time
 from typing import Any
 
 from mlgym.sandbox.base import Channel
-from mlgym.task.kit import MAX_FRAME, PREFIX
+from mlgym.task.kit import PREFIX, check_sizes
 
 
 class FrameError(Exception):
     """The other side did not send a frame in time; the message says what it did instead."""
+
+
+class FrameTimeoutError(FrameError):
+    """It sent nothing, or not all of a frame, in time."""
 
 
 class FrameLink:
@@ -29,14 +33,17 @@ class FrameLink:
         """The next frame's header and body, as bytes. `timeout` is in seconds.
 
         Raises:
-            FrameError: it ended, said nothing in time, or sent what is no frame.
+            FrameTimeoutError: it said nothing in time.
+            FrameError: it ended, or sent what is no frame.
             SandboxError: its sandbox is lost.
         """
         deadline = time.monotonic() + timeout
         self._fill(PREFIX.size, deadline, timeout)
         header_size, body_size = PREFIX.unpack_from(self._buffer)
-        if header_size + body_size > MAX_FRAME:
-            raise FrameError(f"it sent {header_size + body_size} bytes at once, or no frame at all")
+        try:
+            check_sizes(header_size, body_size)
+        except ValueError as error:
+            raise FrameError(f"it sent too much, or no frame at all ({error})") from None
         self._fill(PREFIX.size + header_size + body_size, deadline, timeout)
         start = PREFIX.size + header_size
         header = bytes(self._buffer[PREFIX.size : start])
@@ -50,10 +57,11 @@ class FrameLink:
             try:
                 data = self._channel.recv(max(left, 0.0))
             except TimeoutError:
-                raise FrameError(f"it did not answer within {timeout:g} s") from None
+                raise FrameTimeoutError(f"it did not answer within {timeout:g} s") from None
             if not data:
                 status = self._channel.status(2.0)
                 words = self._channel.stderr.strip()[-1000:]
                 told = f", its last words: {words}" if words else ""
-                raise FrameError(f"it ended (status {status}){told}")
+                ended = "it closed its output" if status is None else f"it ended (status {status})"
+                raise FrameError(f"{ended}{told}")
             self._buffer += data

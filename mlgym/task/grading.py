@@ -2,8 +2,8 @@
 
 A predictions submission is parsed there as data. A program or a model runs in a third sandbox, the
 player's, without answers or grader in sight; referee and player exchange frames that the host
-relays. Scores come back as a frame of the referee's, on a channel that no untrusted code holds.
-Sandboxes are kept warm between gradings and reset in place.
+relays (`mlgym.task.player`). Scores come back as a frame of the referee's, on a channel that no
+untrusted code holds. Sandboxes are kept warm between gradings and reset in place.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from mlgym.errors import SandboxError, SubmissionError, TaskError
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.scratch import scratch
 from mlgym.task.data import Prepared
-from mlgym.task.frames import FrameError, FrameLink
+from mlgym.task.frames import FrameError, FrameLink, FrameTimeoutError
+from mlgym.task.player import PlayerRelay
 from mlgym.task.spec import Task
-from mlgym.task.submission import Files
+from mlgym.task.submission import Files, printable
 from mlgym.types import Split
 
 ANSWERS_INSIDE = "/answers"
@@ -117,27 +118,33 @@ class Grader:
         return self._held.enter_context(sandbox)
 
     def _run(self, referee: Sandbox, player: Sandbox | None, split: Split) -> dict[str, Any]:
-        """Let the referee work until its outcome, relaying what it asks of the player."""
-        deadline = time.monotonic() + self._task.spec.grader.timeout_s
+        """Let the referee work until its outcome, relaying what it asks of the player.
+
+        `timeout_s` is what the referee's own work may take, and again all the player's answers.
+        """
+        seconds = self._task.spec.grader.timeout_s
         link = FrameLink(referee.open(_command("referee")))
-        other = FrameLink(player.open(_command("player"))) if player else None
+        relay = None
+        if player is not None:
+            relay = PlayerRelay(FrameLink(player.open(_command("player"))), seconds)
         link.send(self._order(split))
+        left = seconds
         while True:
+            began = time.monotonic()
             try:
-                header, body = link.receive(max(0.0, deadline - time.monotonic()))
+                header, body = link.receive(max(0.0, left))
                 message = json.loads(header)
+            except FrameTimeoutError:
+                raise self._failed(f"it did not answer within {seconds:g} s") from None
             except (FrameError, ValueError) as error:
-                raise TaskError(f"{self._task.spec.id}: the grader failed: {error}") from None
-            if "player" not in message or other is None:
+                raise self._failed(str(error)) from None
+            left -= time.monotonic() - began
+            if "player" not in message or relay is None:
                 return message
-            limit = min(float(message["timeout_s"]), deadline - time.monotonic())
-            try:
-                other.send(message, body)
-                said, data = other.receive(max(0.0, limit))
-            except FrameError as error:
-                link.send({"failed": f"the submitted program failed: {error}"})
-            else:
-                link.send({"header_size": len(said)}, said + data)
+            link.send(*relay.ask(message, body))
+
+    def _failed(self, reason: str) -> TaskError:
+        return TaskError(f"{self._task.spec.id}: the grader failed: {reason}")
 
     def _order(self, split: Split) -> dict[str, Any]:
         spec = self._task.spec
@@ -153,7 +160,7 @@ class Grader:
     def _metrics(self, outcome: dict[str, Any]) -> dict[str, float]:
         spec = self._task.spec
         if "submission_error" in outcome:
-            raise SubmissionError(str(outcome["submission_error"]))
+            raise SubmissionError(printable(str(outcome["submission_error"])))
         if "metrics" not in outcome:
             words = outcome.get("task_error", "it gave no metrics")
             raise TaskError(f"{spec.id}: {spec.grader.script} failed:\n{words}")

@@ -20,6 +20,7 @@ import importlib.util
 import json
 import os
 import random
+import secrets
 import struct
 import sys
 import traceback
@@ -30,6 +31,8 @@ from typing import Any, NoReturn, cast
 
 PREFIX = struct.Struct(">II")
 MAX_FRAME = 128 << 20
+MAX_HEADER = 8 << 20
+"""Parsed JSON takes many times its text's room: what is large goes into arrays, in the body."""
 SUBMISSION = Path("/workspace")
 DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "float32", "float64")
 CALL_S = 60.0
@@ -49,13 +52,15 @@ class Pipe:
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
         text = json.dumps(header, allow_nan=True).encode()
+        check_sizes(len(text), len(body))
         data = memoryview(PREFIX.pack(len(text), len(body)) + text + body)
         while data:
             data = data[os.write(self._out, data) :]
 
     def receive(self) -> tuple[dict[str, Any], bytes]:
-        """The next frame. Raises EOFError at the end."""
+        """The next frame. Raises EOFError at the end, ValueError for what is too large."""
         header_size, body_size = PREFIX.unpack(self._exactly(PREFIX.size))
+        check_sizes(header_size, body_size)
         header = json.loads(self._exactly(header_size))
         return header, self._exactly(body_size)
 
@@ -64,6 +69,15 @@ class Pipe:
         if len(data) < size:
             raise EOFError
         return data
+
+
+def check_sizes(header: int, body: int) -> None:
+    """Raises ValueError for more bytes than a frame's header or body may have."""
+    if header > MAX_HEADER or body > MAX_FRAME:
+        raise ValueError(
+            f"{header} bytes of JSON and {body} of arrays are too many for one message:"
+            f" at most {MAX_HEADER} and {MAX_FRAME}"
+        )
 
 
 def take_over_stdio() -> Pipe:
@@ -107,13 +121,15 @@ def unpack_values(items: Any, body: bytes) -> list[Any]:
         import numpy as np
 
         name, shape, size = item["array"], item["shape"], item["size"]
-        if name not in DTYPES or not isinstance(size, int) or size < 0:
+        if name not in DTYPES or type(size) is not int or size < 0:
             raise ValueError(f"an array of {name!r}")
         if not is_shape(shape):
             raise ValueError(f"an array of shape {shape!r}")
         part = body[offset : offset + size]
         offset += size
-        values.append(np.frombuffer(part, dtype=name).reshape(shape).copy())
+        array = np.frombuffer(part, dtype="uint8" if name == "bool" else name).reshape(shape)
+        # A bool made of any other byte than 0 and 1 would add up to more than it is.
+        values.append(array.astype(name))
     if offset != len(body):
         raise ValueError("bytes that belong to no array")
     return values
@@ -152,8 +168,7 @@ class Player:
 
     def call(self, function: str, *arguments: Any, timeout_s: float = CALL_S) -> Any:
         """What the loaded module's `function` returns: JSON-able values and arrays."""
-        values = self._ask("call", [function, *arguments], timeout_s)
-        return values[0] if values else None
+        return self._ask("call", [function, *arguments], timeout_s)
 
     def play(self, function: str, last: Any, timeout_s: float = CALL_S) -> Any:
         """One round of every match in lockstep.
@@ -162,24 +177,33 @@ class Player:
         number of matches. `function(history)` is called once a match, its history being a list of
         `(own move, opponent's move)`. Returns the list of moves, as JSON gave them.
         """
-        return self._ask("play", [function, last], timeout_s)[0]
+        return self._ask("play", [function, last], timeout_s)
 
-    def _ask(self, request: str, values: list[Any], timeout_s: float) -> list[Any]:
+    def _ask(self, request: str, values: list[Any], timeout_s: float) -> Any:
         items, body = pack_values(values)
-        self._pipe.send({"player": request, "values": items, "timeout_s": timeout_s}, body)
+        # It cannot be known beforehand: an answer that was sent too early, or twice, has another.
+        ticket = secrets.token_hex(8)
+        question = {"player": request, "values": items, "timeout_s": timeout_s, "ticket": ticket}
+        self._pipe.send(question, body)
         header, answer = self._pipe.receive()
         if "failed" in header:
             raise SubmissionError(str(header["failed"]))
         try:
             reply_size = int(header["header_size"])
             reply = json.loads(answer[:reply_size])
+            if not isinstance(reply, dict):
+                raise ValueError("no object")  # noqa: TRY004
+            reply = cast("dict[str, Any]", reply)
+            if reply.get("ticket") != ticket:
+                raise SubmissionError("the submitted program answered what it was not asked")
             if "error" in reply:
                 raise SubmissionError(
                     f"the submitted program failed:\n{str(reply['error'])[:4000]}"
                 )
-            return unpack_values(reply["values"], answer[reply_size:])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise SubmissionError(f"the submitted program answered nonsense: {error}") from None
+            (value,) = unpack_values(reply["values"], answer[reply_size:])
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+            raise SubmissionError(f"the submitted program answered nonsense: {error!r}") from None
+        return value
 
 
 def make_rng(seed_text: str, salt: bytes) -> Any:
@@ -243,7 +267,7 @@ class Shim:
 
             np.random.seed(seed % 2**32)
         self._module = load_module(SUBMISSION / path, Path(path).stem)
-        return []
+        return [None]
 
     def call(self, function: str, *arguments: Any) -> list[Any]:
         return [self._function(function)(*arguments)]
@@ -285,12 +309,13 @@ def play(pipe: Pipe) -> None:
             header, body = pipe.receive()
         except EOFError:
             return
+        ticket = header["ticket"]
         try:
             request = {"load": shim.load, "call": shim.call, "play": shim.play}[header["player"]]
             items, data = pack_values(request(*unpack_values(header["values"], body)))
-            pipe.send({"values": items}, data)
+            pipe.send({"ticket": ticket, "values": items}, data)
         except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, it is the program's
-            pipe.send({"error": _own_traceback()})
+            pipe.send({"ticket": ticket, "error": _own_traceback()})
 
 
 def _own_traceback() -> str:

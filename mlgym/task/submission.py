@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import stat
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,10 @@ from mlgym.task.schema import SubmissionSpec
 Files = Mapping[str, bytes]
 """File contents by path, relative to the workspace, in POSIX form."""
 
+_NO_FILE = (errno.ELOOP, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.ENXIO)
 MOST_FILES = 10_000
+LONGEST_PATH = 2048
+"""In bytes. Inside, a path can be made longer than any that a file can be written to at once."""
 
 
 def collect(sandbox: Sandbox, wanted: SubmissionSpec) -> Files:
@@ -32,7 +36,7 @@ def collect(sandbox: Sandbox, wanted: SubmissionSpec) -> Files:
             data += piece
     except OSError as error:
         raise _explained(error, wanted) from None
-    return _checked(_members(bytes(data)), wanted)
+    return _all_declared(dict(_members(bytes(data), _Gate(wanted))), wanted)
 
 
 def read_folder(folder: Path, wanted: SubmissionSpec) -> Files:
@@ -40,64 +44,90 @@ def read_folder(folder: Path, wanted: SubmissionSpec) -> Files:
 
     Raises SubmissionError like `collect`.
     """
+    gate = _Gate(wanted)
     if folder.is_file() and len(wanted.paths) == 1 and not wanted.paths[0].endswith("/"):
-        return _checked(iter([(wanted.paths[0], folder.read_bytes())]), wanted)
-    return _checked(_host_files(folder, wanted), wanted)
+        gate.admit(wanted.paths[0], folder.stat().st_size)
+        return {wanted.paths[0]: folder.read_bytes()}
+    return _all_declared(dict(_host_files(folder, wanted, gate)), wanted)
 
 
-def _host_files(folder: Path, wanted: SubmissionSpec) -> Iterator[tuple[str, bytes]]:
+def printable(text: str) -> str:
+    """`text` with what no encoding can carry (half a file name's bytes) written out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class _Gate:
+    """Decides by name and size, before any content is read, whether a file is let in."""
+
+    def __init__(self, wanted: SubmissionSpec) -> None:
+        self._wanted = wanted
+        self._names: set[str] = set()
+        self._folders: set[str] = set()
+        self._total = 0
+
+    def admit(self, name: str, size: int) -> None:
+        """Raises SubmissionError for a file that is not declared, there already, or too much."""
+        wanted = self._wanted
+        parts = name.split("/")
+        folders = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+        strange = {"", ".", ".."} & set(parts)
+        clashes = name in self._names or name in self._folders or folders & self._names
+        if strange or clashes or not any(_covers(path, name) for path in wanted.paths):
+            raise SubmissionError(f"{name!r:.200} is not part of the declared submission")
+        if len(os.fsencode(name)) > LONGEST_PATH:
+            raise SubmissionError(f"{name!r:.60}... is a path of more than {LONGEST_PATH} bytes")
+        self._names.add(name)
+        self._folders |= folders
+        self._total += size
+        if self._total > wanted.max_bytes:
+            raise SubmissionError(f"the submission is larger than {wanted.max_mb:g} MB")
+        if len(self._names) > MOST_FILES:
+            raise SubmissionError(f"the submission has more than {MOST_FILES} files")
+
+
+def _host_files(folder: Path, wanted: SubmissionSpec, gate: _Gate) -> Iterator[tuple[str, bytes]]:
     for declared in wanted.paths:
         path = folder / declared
+        if path.is_symlink():
+            raise SubmissionError(f"{declared} is a link: links are not followed")
         found = sorted(path.rglob("*")) if declared.endswith("/") else [path]
         for file in found:
             try:
-                mode = file.lstat().st_mode
-                if stat.S_ISDIR(mode) and declared.endswith("/"):
+                status = file.lstat()
+                if stat.S_ISDIR(status.st_mode) and declared.endswith("/"):
                     continue
-                if not stat.S_ISREG(mode):
-                    raise SubmissionError(f"{declared}: {file.name} is not a regular file")
-                if file.stat().st_size > wanted.max_bytes:
-                    raise OSError(errno.EFBIG, "", declared)
-                yield file.relative_to(folder).as_posix(), file.read_bytes()
+                if not stat.S_ISREG(status.st_mode):
+                    raise SubmissionError(
+                        printable(f"{declared}: {file.name} is not a regular file")
+                    )
+                name = file.relative_to(folder).as_posix()
+                gate.admit(name, status.st_size)
+                yield name, file.read_bytes()
             except OSError as error:
                 raise _explained(error, wanted, declared) from None
 
 
-def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
+def _members(data: bytes, gate: _Gate) -> Iterator[tuple[str, bytes]]:
     """The files in a tar that came from inside, where anything may have been written."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             for member in tar:
-                if not member.isreg():
-                    raise SubmissionError(f"{member.name!r} is not a regular file")
+                # A sparse file's header can claim terabytes that its content does not have.
+                plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+                if not plain or member.issparse():
+                    raise SubmissionError(f"{member.name!r:.200} is not a regular file")
+                gate.admit(member.name, member.size)
                 file = tar.extractfile(member)
                 yield member.name, file.read() if file else b""
-    except (tarfile.TarError, ValueError, EOFError) as error:
-        raise SubmissionError(f"the submission cannot be read: {error}") from None
+    except (tarfile.TarError, ValueError, LookupError, OverflowError, EOFError) as error:
+        raise SubmissionError(f"the submission cannot be read: {printable(str(error))}") from None
 
 
-def _checked(found: Iterator[tuple[str, bytes]], wanted: SubmissionSpec) -> Files:
-    """The files, none outside of what is declared, nothing declared missing, in bounds."""
-    files: dict[str, bytes] = {}
-    total = 0
-    for name, content in found:
-        parts = name.split("/")
-        if name in files or ".." in parts or "" in parts or not _is_declared(name, wanted):
-            raise SubmissionError(f"{name!r} is not part of the declared submission")
-        files[name] = content
-        total += len(content)
-        if total > wanted.max_bytes:
-            raise SubmissionError(f"the submission is larger than {wanted.max_mb:g} MB")
-        if len(files) > MOST_FILES:
-            raise SubmissionError(f"the submission has more than {MOST_FILES} files")
+def _all_declared(files: Files, wanted: SubmissionSpec) -> Files:
     for path in wanted.paths:
         if not any(_covers(path, name) for name in files):
             raise SubmissionError(f"{path} is missing: write it into /workspace")
     return files
-
-
-def _is_declared(name: str, wanted: SubmissionSpec) -> bool:
-    return any(_covers(path, name) for path in wanted.paths)
 
 
 def _covers(path: str, name: str) -> bool:
@@ -105,11 +135,11 @@ def _covers(path: str, name: str) -> bool:
 
 
 def _explained(error: OSError, wanted: SubmissionSpec, path: str | None = None) -> SubmissionError:
-    name = path or error.filename or "the submission"
+    name = printable(str(path or error.filename or "the submission"))
     if error.errno == errno.ENOENT:
         return SubmissionError(f"{name} is missing: write it into /workspace")
     if error.errno == errno.EFBIG:
         return SubmissionError(f"the submission is larger than {wanted.max_mb:g} MB")
-    if error.errno in (errno.ELOOP, errno.EINVAL, errno.ENOTDIR, errno.EISDIR):
+    if error.errno in _NO_FILE:
         return SubmissionError(f"{name} is not a regular file (links and pipes are not followed)")
     return SubmissionError(f"{name} cannot be read: {error.strerror}")

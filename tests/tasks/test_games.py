@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +106,25 @@ def test_an_illegal_move_in_blotto_is_named(blotto: Grader, body: str) -> None:
 def test_a_late_illegal_move_is_named_by_match_and_round(battle: Grader) -> None:
     with pytest.raises(SubmissionError, match=r"match \d+, round 4"):
         play(battle, "return 0 if len(history) < 3 else 7")
+
+
+@pytest.mark.parametrize("name", ["battle_of_sexes", "blotto"])
+def test_the_rehearsal_judges_moves_as_the_referee_does(name: str, tmp_path: Path) -> None:
+    shutil.copytree(find_task(name).folder / "workspace", tmp_path, dirs_exist_ok=True)
+
+    def rehearse() -> str:
+        command = [sys.executable, "-B", "baseline.py"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    assert rehearse().startswith("legal; ")
+    program = tmp_path / "strategy.py"
+    for body in ("2", "True", "0.0", "[20.0] * 6", "[True] * 6", "[21] * 6", "[-1, 1, 0, 0, 0, 0]"):
+        program.write_text(f"def row_strategy(history):\n    return {body}\n")
+        assert not rehearse().startswith("legal; ")
+    move = {"battle_of_sexes": "numpy.int64(1)", "blotto": "numpy.full(6, 20)"}[name]
+    program.write_text(f"import numpy\ndef row_strategy(history):\n    return {move}\n")
+    assert rehearse().startswith("legal; ")
 
 
 def test_moves_may_be_numpys_numbers(battle: Grader, blotto: Grader) -> None:
