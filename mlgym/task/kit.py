@@ -127,9 +127,7 @@ def unpack_values(items: Any, body: bytes) -> list[Any]:
             raise ValueError(f"an array of shape {shape!r}")
         part = body[offset : offset + size]
         offset += size
-        array = np.frombuffer(part, dtype="uint8" if name == "bool" else name).reshape(shape)
-        # A bool made of any other byte than 0 and 1 would add up to more than it is.
-        values.append(array.astype(name))
+        values.append(np.frombuffer(part, dtype=name).reshape(shape).copy())
     if offset != len(body):
         raise ValueError("bytes that belong to no array")
     return values

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgym.errors import SubmissionError
+from mlgym.errors import SubmissionError, TaskError
 from mlgym.sandbox.backends import load_backend
 from mlgym.task.data import prepare
 from mlgym.task.grading import Grader
@@ -161,14 +161,6 @@ def test_a_second_answer_is_not_taken_for_that_to_the_next_question(grader: Grad
     assert "not asked" in refused(grader, twice)
 
 
-def test_bools_of_other_bytes_than_0_and_1_count_once(grader: Grader) -> None:
-    inflated = INSIDER + (
-        "def move(number):\n    pipe.send = lambda *_: None\n"
-        "    raw({'ticket': ticket(), 'values': [array('bool', [2], 2)]}, b'\\xff\\0')\n"
-    )
-    assert grader.grade({"program.py": inflated.encode()}, "test") == {"value": 4.0}
-
-
 def test_a_program_that_is_slow_in_every_call_pays_for_it_and_not_the_grader(
     folder: Path, backend: str
 ) -> None:
@@ -186,6 +178,14 @@ def test_the_time_of_the_program_is_not_taken_from_the_grader(folder: Path) -> N
     slow = "import time\ndef move(number):\n    time.sleep(0.8)\n    return number\n"
     with grader_for(folder) as grader:
         assert grader.grade({"program.py": slow.encode()}, "test") == SCORE_OF_GOOD
+
+
+def test_a_grader_that_is_slow_between_its_calls_fails_by_its_own_time(folder: Path) -> None:
+    script = folder / "grader" / "grade.py"
+    slow = "        __import__('time').sleep(1.5)\n        answer = "
+    script.write_text(script.read_text().replace("        answer = ", slow))
+    with grader_for(folder) as grader, pytest.raises(TaskError, match="did not answer within 4 s"):
+        grader.grade({"program.py": GOOD.encode()}, "test")
 
 
 def test_a_program_that_failed_is_not_asked_again_though_the_grader_would(folder: Path) -> None:

@@ -185,7 +185,7 @@ def test_searching_counts_and_is_literal(env: MLGymEnv) -> None:
     assert "no file is open" in do(env, "search_file line3")
     assert "no such file" in do(env, "search_dir x nowhere")
     assert "./sub/more.txt" in do(env, "find_file more.txt")
-    assert "2 file(s)" in do(env, "find_file '*.py'")
+    assert "3 file(s)" in do(env, "find_file '*.py'")
 
 
 def test_a_tools_name_inside_a_script_says_to_send_it_alone(env: MLGymEnv) -> None:

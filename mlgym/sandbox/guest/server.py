@@ -220,6 +220,10 @@ class Server:
         return os.path.join(self.directory(), path)
 
     def directory(self) -> str:
+        """The shell's current folder."""
+        if not self.shell.used:
+            # It may still be on its way there from the guest's own.
+            return WORKSPACE
         with contextlib.suppress(OSError):
             return os.readlink(f"/proc/{self.shell.pid}/cwd")
         return WORKSPACE

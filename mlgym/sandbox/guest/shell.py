@@ -98,13 +98,11 @@ class Shell:
         self.pid = 0
         self.control = self.status = self.text = self.output = -1
         self.command: Command | None = None
-        self.frozen = False
+        self.frozen = self.used = False
         self.others: set[int] = set()
         """Processes that the host opened: never signalled on account of a command."""
-        self.renewed = False
-        """The output pipe is another one than before."""
-        self.died: int | None = None
-        """The exit status of bash, once it was reaped."""
+        self.renewed = False  # the output pipe is another one than before
+        self.died: int | None = None  # the exit status of bash, once it was reaped
 
     def start(self) -> None:
         """Start bash in the workspace. Raises OSError where no process can be made."""
@@ -131,6 +129,7 @@ class Shell:
         }
         argv = ["bash", "--norc", "--noprofile", f"/dev/fd/{CONTROL_FD}"]
         self.died = None
+        self.used = False
         try:
             self.pid = processes.spawn(self.who, argv, fds, processes.WORKSPACE)
         finally:
@@ -161,6 +160,7 @@ class Shell:
     def begin(self, text: bytes, seconds: float) -> None:
         """Start a command; `seconds` is its limit."""
         now = time.monotonic()
+        self.used = True
         self.command = Command(Tail(self.output_bytes), now + seconds, seconds, now)
         if self.frozen:
             self.command.old = set(processes.all_pids())

@@ -21,6 +21,8 @@ for match in range(MATCHES):
         if not whole or len(move) != FIELDS or min(move) < 0 or sum(move) > SOLDIERS:
             raise SystemExit(f"match {match + 1}, round {number + 1}: {move!r} is no legal move")
         history.append((move, COLUMN))
-        won = sum((own > other) - (own < other) for own, other in zip(move, COLUMN, strict=True))
+        won = sum(
+            int(own > other) - int(own < other) for own, other in zip(move, COLUMN, strict=True)
+        )
         total += (won > 0) - (won < 0)
 print(f"legal; {total / (MATCHES * ROUNDS):+.3f} a round against an even spread")
