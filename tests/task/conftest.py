@@ -64,3 +64,11 @@ def toy_task(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A home of the test's own."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("MLGYM_HOME", str(home))
+    return home

@@ -3,40 +3,23 @@
 import json
 import stat
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from preparing import PYTHON, prepare, rewrite
 
 from mlgym.errors import ConfigError, SandboxError, TaskError
 from mlgym.task import data
 from mlgym.task.manifest import differences, read_manifest
 from mlgym.task.spec import load_task
 
-PYTHON = Path(sys.executable)
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch) -> Path:
-    home = tmp_path / "home"
-    monkeypatch.setenv("MLGYM_HOME", str(home))
-    return home
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def quiet(_: str) -> None:
     pass
-
-
-def rewrite(folder: Path, name: str, old: str, new: str) -> None:
-    text = (folder / name).read_text()
-    assert old in text
-    (folder / name).write_text(text.replace(old, new))
-
-
-def prepare(folder: Path, profile: str = "mini", data_seed: int = 0) -> data.Prepared:
-    return data.prepare(load_task(folder), profile, data_seed, PYTHON)
 
 
 def test_data_is_prepared_once_and_found_again(toy_task):
