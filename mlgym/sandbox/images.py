@@ -144,8 +144,9 @@ def _install(image: ImageSpec, folder: Path) -> None:
     base = (
         Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     )
-    _run([str(base), "-m", "venv", "--symlinks", str(folder)], image.name)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    # Isolated, or pip takes what PYTHONPATH offers on the host for installed.
+    _run([str(base), "-I", "-m", "venv", "--symlinks", str(folder)], image.name)
+    pip = [str(folder / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check"]
     _run(
         [
             *pip,
@@ -179,13 +180,15 @@ def _run(command: list[str], name: str) -> None:
 
 def _make_relocatable(folder: Path) -> None:
     """Scripts name `/opt/env`, where they run; everything is readable for every user."""
-    prefix = f"#!{folder}/bin/python".encode()
     for script in (folder / "bin").iterdir():
         if script.is_symlink() or not script.is_file():
             continue
-        data = script.read_bytes()
-        if data.startswith(prefix):
-            script.write_bytes(f"#!{INSIDE}/bin/python".encode() + data[len(prefix) :])
+        try:
+            text = script.read_text("utf-8")
+        except UnicodeDecodeError:
+            continue
+        # Not the first line alone: a path that is long or holds a space is named in the second.
+        script.write_text(text.replace(str(folder), INSIDE), "utf-8")
     folder.chmod(0o755)
     for path, folders, files in os.walk(folder):
         for name in (*folders, *files):

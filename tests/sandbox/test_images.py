@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,6 @@ from mlgym.sandbox.images import (
     load_image,
     require_environment,
 )
-
-
-@pytest.fixture
-def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A pack with an image `tiny`, and a home of its own."""
-    folder = tmp_path / "pack" / "containers" / "tiny"
-    folder.mkdir(parents=True)
-    (folder / "image.yaml").write_text("name: tiny\ndescription: nothing much\n")
-    (folder / "requirements.txt").write_text("")
-    (folder / "Dockerfile").write_text("FROM scratch\n")
-    monkeypatch.setenv("MLGYM_PATH", str(tmp_path / "pack"))
-    monkeypatch.setenv("MLGYM_HOME", str(tmp_path / "home"))
-    return folder
 
 
 def test_an_environment_is_built_once_and_runs_on_the_host(pack: Path) -> None:
@@ -49,6 +37,29 @@ def test_scripts_name_the_place_where_they_will_lie_and_all_may_read_them(pack: 
     path = build_environment(load_image("tiny"))
     assert (path / "bin" / "pip").read_text().startswith("#!/opt/env/bin/python")
     assert all(file.stat().st_mode & 0o004 for file in path.rglob("*") if file.is_file())
+
+
+def test_scripts_name_that_place_however_long_or_spaced_the_home_is(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLGYM_HOME", str(tmp_path / ("a long name " * 10)))
+    path = build_environment(load_image("tiny"))
+    text = (path / "bin" / "pip").read_text()
+    assert "/opt/env/bin/python" in text
+    assert str(tmp_path) not in text
+
+
+def test_what_the_host_can_import_is_installed_all_the_same(
+    pack: Path, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    (pack / "requirements.txt").write_text("carried==1.0\n")
+    path = build_environment(load_image("tiny"))
+    assert list(path.glob("lib/python*/site-packages/carried.py"))
 
 
 def test_other_pins_are_another_environment(pack: Path) -> None:
