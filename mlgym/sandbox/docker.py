@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlgym.errors import SandboxError
-from mlgym.sandbox.base import MB, SandboxSpec
+from mlgym.sandbox.base import MB, Limits, SandboxSpec
 from mlgym.sandbox.docker_client import (
     OWNER,
     connect,
@@ -114,10 +115,11 @@ class DockerLauncher:
         image = require_docker_image(self._client, spec.image)
         with docker_errors(f"a container of {image} cannot be started"):
             mounts = self._mounts(image, spec)
+            # The daemon's answer says what it set: what its kernel cannot limit it leaves out.
             self._container = self._client.containers.create(
                 image,
                 ["python3", *GUEST_COMMAND],
-                volumes=mounts,
+                mounts=mounts,
                 **_container_options(spec, self._runtime),
             )
             attached = self._client.api.attach_socket(
@@ -125,25 +127,27 @@ class DockerLauncher:
             )
             self._transport = AttachedTransport(attached)
             self._container.start()
-        limits = replace(spec.limits, mechanism=_mechanism())
+        limits = _in_force(spec.limits, self._container.attrs["HostConfig"])
         rlimits = {"CORE": 0}
         if spec.limits.open_files is not None:
             rlimits["NOFILE"] = spec.limits.open_files
         return Launched(self._transport, AgentUser(_UID, _UID, rlimits), limits)
 
-    def _mounts(self, image: str, spec: SandboxSpec) -> dict[str, dict[str, str]]:
+    def _mounts(self, image: str, spec: SandboxSpec) -> list[Any]:
         """Read-only binds; where the daemon may be elsewhere, volumes filled by copying."""
+        from docker.types import Mount
+
         wanted = [(GUEST_FOLDER, GUEST_INSIDE), *spec.mounts]
         copy = not is_local(self._client) if self._copy_mounts is None else self._copy_mounts
-        mounts: dict[str, dict[str, str]] = {}
+        mounts: list[Any] = []
         for host, inside in wanted:
-            source = str(host)
-            if copy:
-                volume = self._client.volumes.create(labels=owner_label(spec.label))
-                self._volumes.append(volume)
-                fill_volume(self._client, image, volume, Path(host))
-                source = volume.name
-            mounts[source] = {"bind": inside, "mode": "ro"}
+            if not copy:
+                mounts.append(Mount(inside, str(host), type="bind", read_only=True))
+                continue
+            volume = self._client.volumes.create(labels=owner_label(spec.label))
+            self._volumes.append(volume)
+            fill_volume(self._client, image, volume, Path(host))
+            mounts.append(Mount(inside, volume.name, type="volume", read_only=True))
         return mounts
 
     def release(self) -> None:
@@ -215,14 +219,23 @@ def _container_options(spec: SandboxSpec, runtime: str | None) -> dict[str, Any]
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _mechanism() -> dict[str, str]:
-    return {
+def _in_force(wanted: Limits, host: Mapping[str, Any]) -> Limits:
+    """`wanted`, as the container's `HostConfig` has it."""
+    limits = replace(
+        wanted,
+        memory_bytes=host.get("Memory") or None,
+        processes=host.get("PidsLimit") or None,
+        cpus=(host.get("NanoCpus") or 0) / 1e9 or None,
+    )
+    mechanism = {
         "memory_bytes": "docker --memory",
         "processes": "docker --pids-limit",
         "cpus": "docker --cpus",
         "disk_bytes": "size of the tmpfs behind each of " + ", ".join(WRITABLE),
         "open_files": "RLIMIT_NOFILE, for each process",
     }
+    held = {name: how for name, how in mechanism.items() if getattr(limits, name) is not None}
+    return replace(limits, mechanism=held)
 
 
 def reap_docker() -> list[str]:
@@ -238,7 +251,11 @@ def reap_docker() -> list[str]:
     removed: list[str] = []
     with contextlib.closing(client), docker_errors("left-overs cannot be removed"):
         wanted = {"label": OWNER}
-        for container in client.containers.list(all=True, filters=wanted):
+        for container in client.containers.list(
+            all=True,
+            filters=wanted,
+            ignore_removed=True,  # others end theirs while we look
+        ):
             if owner_is_dead(container.labels):
                 with contextlib.suppress(DockerException):
                     container.remove(force=True)

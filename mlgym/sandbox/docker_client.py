@@ -6,10 +6,10 @@ The SDK is imported late, and is untyped here: its stubs do not cover what is us
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import socket
 import tarfile
+import tempfile
 from collections.abc import Generator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -31,8 +31,11 @@ def connect() -> Any:
     """
     docker = import_module("docker")
     try:
-        client = docker.from_env(timeout=_ANSWER_S)
-        client.ping()
+        with contextlib.ExitStack() as undo:
+            client = docker.from_env(timeout=_ANSWER_S)
+            undo.callback(client.close)
+            client.ping()
+            undo.pop_all()
     except (docker.errors.DockerException, OSError) as error:
         where = os.environ.get("DOCKER_HOST", "its default socket")
         words = str(error)
@@ -60,22 +63,43 @@ def docker_errors(what: str) -> Generator[None, None, None]:
 
 
 def is_local(client: Any) -> bool:
-    """Whether the daemon is reached by a socket of this machine, so that it sees our files."""
-    return str(client.api.base_url).startswith("http+docker://")
+    """Whether the daemon is reached by a socket of this machine, so that it sees our files.
+
+    The SDK's addresses for a socket, for a pipe of Windows and for ssh differ in the host alone.
+    """
+    return client.api.base_url in ("http+docker://localhost", "http+docker://localnpipe")
 
 
 def owner_label(label: str) -> dict[str, str]:
     """Labels that say who owns a thing: host, process, and when that process started."""
     pid = os.getpid()
-    return {OWNER: f"{pid}:{start_time(pid)}", HOST: socket.gethostname(), LABEL: label}
+    return {OWNER: f"{pid}:{start_time(pid)}", HOST: this_host(), LABEL: label}
+
+
+def this_host() -> str:
+    """Names where a pid means something: containers may share a host's name, but not its pids."""
+    name = socket.gethostname()
+    with contextlib.suppress(OSError):
+        return f"{name} {Path('/proc/self/ns/pid').readlink()}"
+    return name
 
 
 def owner_is_dead(labels: Mapping[str, str]) -> bool:
     """Whether the owner named by the labels was a process of this host's and is gone."""
     pid, _, started = labels.get(OWNER, "").partition(":")
-    if labels.get(HOST) != socket.gethostname() or not pid.isdigit():
+    if labels.get(HOST) != this_host() or not pid.isdigit():
         return False
-    return start_time(int(pid)) != started
+    now = start_time(int(pid))
+    if now is not None:
+        return now != started
+    # Gone, or hidden from us: /proc may keep other users' processes to themselves, or be missing.
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass
+    return False
 
 
 def fill_volume(client: Any, image: str, volume: Any, folder: Path) -> None:
@@ -88,9 +112,11 @@ def fill_volume(client: Any, image: str, volume: Any, folder: Path) -> None:
         volumes={volume.name: {"bind": "/volume", "mode": "rw"}},
     )
     try:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as tar:
-            tar.add(folder, arcname=".")
-        client.api.put_archive(helper.id, "/volume", packed.getvalue())
+        # In a file, not in memory: a task's data may be large.
+        with tempfile.TemporaryFile() as packed:
+            with tarfile.open(fileobj=packed, mode="w") as tar:
+                tar.add(folder, arcname=".")
+            packed.seek(0)
+            client.api.put_archive(helper.id, "/volume", packed)
     finally:
         helper.remove(force=True)

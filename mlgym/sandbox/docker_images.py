@@ -1,7 +1,8 @@
 """An image's form for docker: built by the daemon from the image's Dockerfile and requirements.
 
-`--from-debian` needs no image registry: the base is made with debootstrap and imported, wheels are
-downloaded by the host and installed without an index, so that the build needs no network at all.
+On a base that is given (`--base-image`, `--from-debian`) the build needs no network at all: wheels
+are downloaded by the host, or were carried there in `$MLGYM_HOME/wheels`, and installed without an
+index. `--from-debian` makes the base itself, with debootstrap, and needs no image registry either.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from mlgym.sandbox.images import ImageSpec, Log, load_image
 from mlgym.sandbox.scratch import scratch
 
 DEBIAN_SUITE = "bookworm"
-DEBIAN_PYTHON = "3.11"
-DEBIAN_TAG = f"mlgym/debian:{DEBIAN_SUITE}-python{DEBIAN_PYTHON}"
+IMAGE_PYTHON = "3.11"
+DEBIAN_TAG = f"mlgym/debian:{DEBIAN_SUITE}-python{IMAGE_PYTHON}"
 _DEBIAN_PACKAGES = "python3,python3-venv,procps"
 _LAST_LINES = 20
 
@@ -56,6 +57,8 @@ def build_docker_image(
 ) -> str:
     """Build the image and return its tag. `log` gets a line at a time.
 
+    `base_image` must have Python 3.11, which the requirements are pinned for, as `python3`.
+
     Raises:
         ConfigError: no such image, or both a base and `from_debian`.
         SandboxError: no daemon, or the build failed.
@@ -73,24 +76,22 @@ def build_docker_image(
             shutil.copyfile(image.dockerfile, context / "Dockerfile")
             shutil.copyfile(image.requirements, context / "requirements.txt")
             (context / "wheels").mkdir()
-            if from_debian:
+            if base_image:
                 _copy_wheels(image, context / "wheels", log)
-            _build(client, context, tag, base_image, offline=from_debian, log=log)
+            _build(client, context, tag, base_image, log)
     finally:
         client.close()
     return tag
 
 
-def _build(
-    client: Any, context: Path, tag: str, base: str | None, *, offline: bool, log: Log
-) -> None:
+def _build(client: Any, context: Path, tag: str, base: str | None, log: Log) -> None:
     log(f"building {tag}")
-    arguments = {"BASE_IMAGE": base} if base else {}
-    network = {"network_mode": "none"} if offline else {}
+    given = {"buildargs": {"BASE_IMAGE": base}, "network_mode": "none"} if base else {}
     last: list[str] = []
     with docker_errors(f"{tag} cannot be built"):
+        # Without `forcerm` the container of a step that failed stays for ever.
         for entry in client.api.build(
-            path=str(context), tag=tag, rm=True, decode=True, buildargs=arguments, **network
+            path=str(context), tag=tag, rm=True, forcerm=True, decode=True, **given
         ):
             if "error" in entry:
                 words = "\n".join(last[-_LAST_LINES:])
@@ -98,22 +99,32 @@ def _build(
             last += [line for line in str(entry.get("stream", "")).splitlines() if line.strip()]
 
 
+def wheel_folder(image: ImageSpec) -> Path:
+    """Where the wheels of an image lie that docker builds without an index, there or not."""
+    return catalog.home() / "wheels" / f"{image.name}-{image.digest(IMAGE_PYTHON)}"
+
+
 def _copy_wheels(image: ImageSpec, into: Path, log: Log) -> None:
-    """The image's wheels for Debian's Python, downloaded once for all builds."""
-    cache = catalog.home() / "wheels" / f"{image.name}-{image.digest(DEBIAN_PYTHON)}"
+    """The image's wheels for its Python, downloaded once for all builds."""
+    cache = wheel_folder(image)
     cache.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{cache}.lock"):
         if not cache.is_dir():
             log(f"downloading the wheels of {image.name}")
             fresh = Path(tempfile.mkdtemp(prefix=f"{cache.name}.new-", dir=cache.parent))
-            _run(
-                [
-                    *(sys.executable, "-m", "pip", "--disable-pip-version-check", "download"),
-                    *("--quiet", "--dest", str(fresh), "--only-binary", ":all:"),
-                    *("--python-version", DEBIAN_PYTHON, "--requirement", str(image.requirements)),
-                ]
-            )
-            fresh.rename(cache)
+            try:
+                _run(
+                    f"the wheels of {image.name} cannot be downloaded",
+                    [
+                        *(sys.executable, "-I", "-m", "pip", "--disable-pip-version-check"),
+                        *("download", "--quiet", "--dest", str(fresh), "--only-binary", ":all:"),
+                        *("--python-version", IMAGE_PYTHON),
+                        *("--requirement", str(image.requirements)),
+                    ],
+                )
+                fresh.rename(cache)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
     for wheel in cache.iterdir():
         shutil.copyfile(wheel, into / wheel.name)
 
@@ -134,18 +145,19 @@ def _debian_base(client: Any, log: Log) -> str:
     with scratch("debian") as folder:
         root = Path(folder) / "root"
         include = f"--include={_DEBIAN_PACKAGES}"
-        _run([program, "--variant=minbase", include, DEBIAN_SUITE, str(root)])
+        failed = f"{DEBIAN_TAG} cannot be made"
+        _run(failed, [program, "--variant=minbase", include, DEBIAN_SUITE, str(root)])
         shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
         shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
         packed = Path(folder) / "root.tar"
-        _run(["tar", "--numeric-owner", "-C", str(root), "-cf", str(packed), "."])
+        _run(failed, ["tar", "--numeric-owner", "-C", str(root), "-cf", str(packed), "."])
         repository, _, tag = DEBIAN_TAG.partition(":")
         with docker_errors(f"{DEBIAN_TAG} cannot be imported"):
             client.api.import_image_from_file(str(packed), repository=repository, tag=tag)
     return DEBIAN_TAG
 
 
-def _run(command: list[str]) -> None:
+def _run(failed: str, command: list[str]) -> None:
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -157,4 +169,4 @@ def _run(command: list[str]) -> None:
     )
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-_LAST_LINES:])
-        raise SandboxError(f"{' '.join(command[:2])} failed:\n{last}")
+        raise SandboxError(f"{failed}: {' '.join(command)}\n{last}")

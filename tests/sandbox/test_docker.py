@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlgym.errors import SandboxError
 from mlgym.sandbox.conformance import LIMITS, conformance_spec
-from mlgym.sandbox.docker import DockerSandbox, reap_docker
-from mlgym.sandbox.docker_client import connect
-from mlgym.sandbox.docker_images import build_docker_image
+from mlgym.sandbox.docker import DockerSandbox, _in_force, reap_docker
+from mlgym.sandbox.docker_client import connect, is_local, owner_is_dead, owner_label, this_host
 
 pytestmark = pytest.mark.docker
 
@@ -39,7 +41,7 @@ def client() -> Iterator[Any]:
 
 
 def ids(client: Any) -> set[str]:
-    return {container.id for container in client.containers.list(all=True)}
+    return {found["Id"] for found in client.api.containers(all=True)}
 
 
 def container_of(sandbox: DockerSandbox) -> Any:
@@ -60,6 +62,60 @@ def test_the_container_is_closed_up_and_limited(tmp_path: Path) -> None:
         assert "no-new-privileges" in host["SecurityOpt"][0]
         assert container.labels["mlgym.label"] == "conformance"
         assert sandbox.run("touch /x /usr/x", 5).exit_code != 0
+
+
+def test_the_limits_in_force_are_those_that_the_daemon_set(tmp_path: Path) -> None:
+    with DockerSandbox(conformance_spec(tmp_path)) as sandbox:
+        held = sandbox.limits_in_force
+        host = container_of(sandbox).attrs["HostConfig"]
+    assert (held.memory_bytes, held.processes, held.cpus) == (
+        LIMITS.memory_bytes,
+        LIMITS.processes,
+        1.0,
+    )
+    # A kernel without memory control groups: the daemon leaves the limit out, with a warning.
+    without = _in_force(LIMITS, {**host, "Memory": 0})
+    assert without.memory_bytes is None
+    assert "memory_bytes" not in without.mechanism
+    assert "processes" in without.mechanism
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["bound", "copied"])
+def test_one_folder_can_be_mounted_twice_and_hold_a_colon(tmp_path: Path, copied: bool) -> None:
+    folder = tmp_path / "a:b"
+    folder.mkdir()
+    (folder / "f").write_text("x\n")
+    (tmp_path / "spec").mkdir()
+    spec = conformance_spec(tmp_path / "spec")
+    spec = replace(spec, mounts=(*spec.mounts, (folder, "/answers"), (folder, "/grader")))
+    with DockerSandbox(spec, copy_mounts=copied) as sandbox:
+        assert sandbox.run("cat /answers/f /grader/f", 5).output == "x\nx\n"
+        assert sandbox.run("touch /answers/g", 5).exit_code != 0
+
+
+def test_a_missing_folder_is_an_error_and_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "spec").mkdir()
+    spec = conformance_spec(tmp_path / "spec")
+    missing = tmp_path / "missing"
+    with pytest.raises(SandboxError, match="missing"):
+        DockerSandbox(replace(spec, mounts=(*spec.mounts, (missing, "/answers")))).start()
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [("http+docker://localhost", True), ("http+docker://ssh", False), ("https://x:2376", False)],
+)
+def test_a_daemon_behind_ssh_or_tcp_does_not_see_our_files(address: str, local: bool) -> None:
+    assert is_local(SimpleNamespace(api=SimpleNamespace(base_url=address))) is local
+
+
+def test_an_owner_is_dead_only_where_its_pid_can_be_judged() -> None:
+    mine = owner_label("x")
+    assert not owner_is_dead(mine)
+    assert owner_is_dead({**mine, "mlgym.owner": f"{os.getpid()}:1"})
+    assert not owner_is_dead({**mine, "mlgym.owner": f"{os.getpid()}:1", "mlgym.host": "other"})
+    assert not owner_is_dead({})
 
 
 def test_a_closed_sandbox_leaves_no_container(tmp_path: Path, client: Any) -> None:
@@ -98,12 +154,10 @@ def test_a_container_ends_with_its_owner(tmp_path: Path, client: Any) -> None:
 
 
 def test_what_dead_owners_left_is_reaped_and_what_lives_is_not(tmp_path: Path, client: Any) -> None:
-    import socket
-
     from mlgym.sandbox.docker_images import docker_tag
     from mlgym.sandbox.images import load_image
 
-    labels = {"mlgym.owner": "999999:1", "mlgym.host": socket.gethostname(), "mlgym.label": "x"}
+    labels = {"mlgym.owner": "999999:1", "mlgym.host": this_host(), "mlgym.label": "x"}
     dead = client.containers.create(
         docker_tag(load_image("base")), ["true"], labels=labels, network_mode="none"
     )
@@ -137,15 +191,7 @@ def test_no_daemon_is_one_sentence_with_the_command(
     assert "\n" not in str(error.value)
 
 
-def test_an_unbuilt_image_names_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "pack" / "containers" / "tiny"
-    folder.mkdir(parents=True)
-    (folder / "image.yaml").write_text("name: tiny\ndescription: nothing much\n")
-    (folder / "requirements.txt").write_text("")
-    (folder / "Dockerfile").write_text("FROM scratch\n")
-    monkeypatch.setenv("MLGYM_PATH", str(tmp_path / "pack"))
+def test_an_unbuilt_image_names_the_command(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "spec").mkdir()
     with pytest.raises(SandboxError, match="mlgym images build tiny --sandbox docker"):
         DockerSandbox(conformance_spec(tmp_path / "spec", image="tiny")).start()
@@ -154,22 +200,3 @@ def test_an_unbuilt_image_names_the_command(
 def test_an_unknown_runtime_is_the_daemons_no(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="nosuchruntime"):
         DockerSandbox(conformance_spec(tmp_path), runtime="nosuchruntime").start()
-
-
-def test_a_failing_build_shows_the_daemons_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Any
-) -> None:
-    from mlgym.sandbox.docker_images import docker_tag
-    from mlgym.sandbox.images import load_image
-
-    base = docker_tag(load_image("base"))
-    folder = tmp_path / "pack" / "containers" / "broken"
-    folder.mkdir(parents=True)
-    (folder / "image.yaml").write_text("name: broken\ndescription: cannot be built\n")
-    (folder / "requirements.txt").write_text("")
-    (folder / "Dockerfile").write_text(
-        "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo oh no; false\n"
-    )
-    monkeypatch.setenv("MLGYM_PATH", str(tmp_path / "pack"))
-    with pytest.raises(SandboxError, match="oh no"):
-        build_docker_image("broken", base_image=base)
