@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TaskError,
     )
     from mlgym.reward import RewardContext
+    from mlgym.snapshot import Snapshot
     from mlgym.types import ExitReason, Score, TaskBrief, ToolSpec, Transition
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "RewardContext",
     "SandboxError",
     "Score",
+    "Snapshot",
     "SubmissionError",
     "TaskBrief",
     "TaskError",
@@ -57,6 +59,7 @@ _HOMES = {
         "TaskError",
     ),
     "mlgym.reward": ("RewardContext",),
+    "mlgym.snapshot": ("Snapshot",),
     "mlgym.types": ("ExitReason", "Score", "TaskBrief", "ToolSpec", "Transition"),
 }
 

@@ -74,5 +74,5 @@ class Desk:
         episode = self.episode
         with episode.grading():
             judged = episode.judge.conclude(reason, self.sandbox)
-        episode.exit_reason, episode.score, episode.graded = reason, judged.score, judged.score
+        episode.conclude(reason, judged.score)
         return wording.ending(reason, judged)

@@ -6,8 +6,7 @@ the account is kept by `mlgym.episode`, and commands are isolated by `mlgym.sand
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,15 +16,16 @@ from gymnasium.error import ResetNeeded
 from mlgym import wording
 from mlgym.desk import Desk
 from mlgym.episode import Episode
-from mlgym.errors import ConfigError, SandboxError, TaskError
+from mlgym.errors import ConfigError
 from mlgym.judge import Judge
 from mlgym.laboratory import Laboratory
 from mlgym.reward import BaselineScorer, Reward, make_scorer, reward_function
-from mlgym.sandbox.base import Limits, Sandbox
+from mlgym.sandbox.base import Sandbox
+from mlgym.snapshot import Snapshot, keep
 from mlgym.spaces import Unicode
 from mlgym.task.spec import Task, find_task
 from mlgym.tools.registry import tool_specs
-from mlgym.types import BriefLimits, ExitReason, Score, TaskBrief, ToolSpec, Transition
+from mlgym.types import ExitReason, Score, TaskBrief, ToolSpec, Transition
 
 Info = dict[str, Any]
 Step = tuple[str, float, bool, bool, Info]
@@ -42,7 +42,8 @@ class MLGymEnv(gym.Env[str, str]):
     budget. `render_mode` is None, "ansi" (the last observation as text) or "human" (printed).
     `solution` lays the task's reference solution over the workspace, for the oracle agent. `tools`
     names the tools that actions may call, all where None. `runtime` is docker's OCI runtime, such
-    as "runsc".
+    as "runsc". With `branching` also a finished episode can be restored; what it came to is then
+    never a score.
 
     Raises:
         ConfigError, TaskError: an unknown name, a bad value, a broken task. Nothing is started yet.
@@ -63,6 +64,7 @@ class MLGymEnv(gym.Env[str, str]):
         solution: bool = False,
         tools: Sequence[str] | None = None,
         runtime: str | None = None,
+        branching: bool = False,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigError(f"render_mode is {render_mode!r}, expected 'ansi', 'human' or None")
@@ -79,6 +81,7 @@ class MLGymEnv(gym.Env[str, str]):
         )
         self.last_transition: Transition | None = None
         self._reward = reward_function(reward)
+        self._branching = branching
         self._desk: Desk | None = None
 
     # What an episode is -----------------------------------------------------------------------
@@ -100,10 +103,6 @@ class MLGymEnv(gym.Env[str, str]):
         return self.laboratory.sandbox
 
     @property
-    def limits_in_force(self) -> Limits:
-        return self.sandbox.limits_in_force
-
-    @property
     def scorer(self) -> BaselineScorer:
         """What turns the primary metric into a normalized score."""
         return make_scorer(self.task.spec, self.profile)
@@ -111,16 +110,7 @@ class MLGymEnv(gym.Env[str, str]):
     @property
     def brief(self) -> TaskBrief:
         """What an agent is told of the task."""
-        spec = self.task.spec
-        return TaskBrief(
-            task=spec.id,
-            title=spec.title,
-            description=self.task.brief_text(self.profile),
-            metric=spec.primary.name,
-            goal=spec.primary.goal,
-            baseline=self.baseline_metrics[spec.primary.name],
-            limits=BriefLimits(self.max_steps, spec.budget.wall_s, spec.budget.command_s),
-        )
+        return self.task.brief(self.profile, self.max_steps)
 
     @property
     def baseline_metrics(self) -> dict[str, float]:
@@ -184,7 +174,8 @@ class MLGymEnv(gym.Env[str, str]):
         self._desk = None
         grader = self.laboratory.open()
         scorer = self.scorer
-        episode = Episode(Judge(self.task, grader, scorer), scorer, self._reward)
+        judge = Judge(self.task, grader, scorer)
+        episode = Episode(judge, scorer, self._reward, self._branching)
         self._desk = Desk(episode, self.sandbox, self.tools, self.task.spec.budget)
         episode.begin_step()
         observation, _, _, _, info = self._close_step(
@@ -200,7 +191,7 @@ class MLGymEnv(gym.Env[str, str]):
             SandboxError, TaskError: the episode is void; `exit_reason` says so.
         """
         episode = self._running()
-        with self._voided_by_failures(episode):
+        with episode.voided_by_failures():
             tool, result = self._at_work.act(action)
             episode.end_work()
             text = result.text
@@ -223,7 +214,7 @@ class MLGymEnv(gym.Env[str, str]):
         if reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED):
             raise ValueError(f"{reason} is for an action of the agent's to give")
         episode = self._running()
-        with self._voided_by_failures(episode):
+        with episode.voided_by_failures():
             episode.end_work()
             text = self._at_work.end(reason)
         return self._close_step(None, text, "finish", None, episode.pay("finish", None))
@@ -239,18 +230,45 @@ class MLGymEnv(gym.Env[str, str]):
         self.laboratory.close()
         super().close()
 
-    def export_workspace(self, max_bytes: int) -> Iterator[bytes]:
-        """The regular files of the workspace, data not among them, as a tar stream.
+    # Branching --------------------------------------------------------------------------------
 
-        Raises OSError where they are more than `max_bytes`, SandboxError where the sandbox is lost.
+    def snapshot(self) -> Snapshot:
+        """The running episode as it stands: files, shell, editor, account, random state.
+
+        Running processes are no part of it. Release it by `close` or `with`.
+
+        Raises:
+            ResetNeeded: no episode runs.
+            SandboxError: the sandbox is lost, and the episode void.
         """
-        find = ["find", ".", "-path", "./data", "-prune", "-o", "-type", "f", "-printf", "%P\\0"]
-        channel = self.sandbox.open(["sh", "-c", 'cd /workspace && exec "$@"', "sh", *find])
-        names = b""
-        while piece := channel.recv(60.0):
-            names += piece
-        paths = sorted(name.decode("utf-8", "surrogateescape") for name in names.split(b"\0")[:-1])
-        return self.sandbox.export(paths, max_bytes)
+        episode = self.episode
+        if episode.exit_reason is not None or self.last_transition is None:
+            raise ResetNeeded("the episode is over: there is nothing to go on from")
+        with episode.voided_by_failures():
+            saved = keep(self.sandbox.save())
+        origin, state = self.laboratory.origin, self.np_random.bit_generator.state
+        return Snapshot(origin, episode.account(), self.last_transition, state, saved)
+
+    def restore(self, snapshot: Snapshot, keep_budget: bool = False) -> None:
+        """Go on from a snapshot of this environment's, or of another one of the same task and data.
+
+        With `keep_budget` the steps and the time used so far go on counting.
+
+        Raises:
+            ResetNeeded: there was no reset, or the episode is over (unless made with `branching`).
+            ConfigError: it was taken of another task or other data. ValueError: it was closed.
+            SandboxError: the sandbox is lost, and the episode void.
+        """
+        episode = self.episode
+        if episode.exit_reason is not None and not self._branching:
+            raise ResetNeeded(f"the episode is over ({episode.exit_reason}): call reset()")
+        if snapshot.origin != self.laboratory.origin:
+            raise ConfigError(f"{snapshot.origin} is not {self.laboratory.origin}: it cannot fit")
+        with episode.voided_by_failures():
+            self.sandbox.load(snapshot.saved())
+        episode.go_on_from(snapshot.account, keep_budget=keep_budget)
+        self.np_random.bit_generator.state = snapshot.random_state
+        self.last_transition = snapshot.last
 
     # Inside -----------------------------------------------------------------------------------
 
@@ -266,18 +284,6 @@ class MLGymEnv(gym.Env[str, str]):
             raise ResetNeeded(f"the episode is over ({episode.exit_reason}): call reset()")
         episode.begin_step()
         return episode
-
-    @contextmanager
-    def _voided_by_failures(self, episode: Episode) -> Generator[None, None, None]:
-        """Marks the episode where infrastructure or task fail, and lets the error out."""
-        try:
-            yield
-        except SandboxError:
-            episode.exit_reason, episode.score = ExitReason.SANDBOX_ERROR, None
-            raise
-        except TaskError:
-            episode.exit_reason, episode.score = ExitReason.TASK_ERROR, None
-            raise
 
     def _close_step(
         self, action: str | None, text: str, tool: str, exit_code: int | None, paid: float

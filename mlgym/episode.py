@@ -5,22 +5,40 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlgym.judge import Judge
+from mlgym.errors import SandboxError, TaskError
+from mlgym.judge import Best, Judge
 from mlgym.reward import BaselineScorer, RewardContext, RewardFunction
 from mlgym.tools.base import EditorState
 from mlgym.types import ExitReason, Score, Transition
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An episode's account at one moment, to go on from. `elapsed_s` is in seconds."""
+
+    steps: int
+    elapsed_s: float
+    total_reward: float
+    best_paid: float
+    editor: EditorState
+    kept: Best | None
+
+
 @dataclass(slots=True)
 class Episode:
-    """What changes while an episode runs. Times are in seconds."""
+    """What changes while an episode runs. Times are in seconds.
+
+    With `branching` the episode may be played on from any of its points, its end included, so that
+    what it is graded to is no score.
+    """
 
     judge: Judge
     scorer: BaselineScorer
     reward: RewardFunction
+    branching: bool = False
     editor: EditorState = field(default_factory=EditorState)
     steps: int = 0
     elapsed_s: float = 0.0
@@ -33,6 +51,42 @@ class Episode:
     _best_paid: float = 0.0
     _began: float = 0.0
     _grading_s: float = 0.0
+
+    def account(self) -> Account:
+        """What is to be known of it to go on from here."""
+        return Account(
+            self.steps,
+            self.elapsed_s,
+            self.total_reward,
+            self._best_paid,
+            replace(self.editor),
+            self.judge.kept,
+        )
+
+    def go_on_from(self, account: Account, *, keep_budget: bool) -> None:
+        """Take an account over; with `keep_budget` steps and time so far go on counting."""
+        if not keep_budget:
+            self.steps, self.elapsed_s = account.steps, account.elapsed_s
+        self.total_reward, self._best_paid = account.total_reward, account.best_paid
+        self.editor, self.judge.kept = replace(account.editor), account.kept
+        self.score = self.exit_reason = self.graded = None
+
+    def conclude(self, reason: ExitReason, graded: Score | None) -> None:
+        """It is over: what it was graded to is its score, unless it may be played on."""
+        self.exit_reason, self.graded = reason, graded
+        self.score = None if self.branching else graded
+
+    @contextmanager
+    def voided_by_failures(self) -> Generator[None, None, None]:
+        """Marks the episode where infrastructure or task fail, and lets the error out."""
+        try:
+            yield
+        except SandboxError:
+            self.exit_reason, self.score = ExitReason.SANDBOX_ERROR, None
+            raise
+        except TaskError:
+            self.exit_reason, self.score = ExitReason.TASK_ERROR, None
+            raise
 
     def begin_step(self) -> None:
         self.graded = None

@@ -27,15 +27,29 @@ class Ending:
     why_unscored: str = ""
 
 
-class Judge:
-    """One episode's. `grader` is warm and outlives it."""
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best validated submission: its score and its files."""
 
-    def __init__(self, task: Task, grader: Grader, scorer: BaselineScorer) -> None:
+    score: Score
+    files: Files
+
+
+class Judge:
+    """One episode's. `grader` is warm and outlives it. `kept` is the best so far."""
+
+    def __init__(
+        self, task: Task, grader: Grader, scorer: BaselineScorer, kept: Best | None = None
+    ) -> None:
         self._task = task
         self._grader = grader
         self._scorer = scorer
-        self._best_files: Files = {}
-        self.best: Score | None = None
+        self.kept = kept
+
+    @property
+    def best(self) -> Score | None:
+        """The score of the best validation so far."""
+        return self.kept.score if self.kept else None
 
     def validate(self, sandbox: Sandbox) -> Score:
         """Grade the current submission on the validation split, and keep it if it is the best.
@@ -49,7 +63,7 @@ class Judge:
         files = collect(sandbox, self._task.spec.submission)
         score = self._grade(files, "validation", "submitted")
         if self.best is None or score.normalized >= self.best.normalized:
-            self.best, self._best_files = score, files
+            self.kept = Best(score, files)
         return score
 
     def conclude(self, reason: ExitReason, sandbox: Sandbox) -> Ending:
@@ -65,11 +79,11 @@ class Judge:
         source: ScoreSource = "last_workspace"
         if reason is ExitReason.SUBMITTED:
             source = "submitted"
-        elif self.best is not None:
+        elif self.kept is not None:
             source = "best_validated"
         try:
-            if source == "best_validated":
-                files = self._best_files
+            if self.kept is not None and source == "best_validated":
+                files = self.kept.files
             else:
                 files = collect(sandbox, self._task.spec.submission)
             return Ending(self._grade(files, "test", source))

@@ -5,10 +5,13 @@ Acquired by `open`, released by `close`; between two episodes the sandbox is res
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlgym.catalog import home
+from mlgym.errors import SandboxError
 from mlgym.sandbox.backends import choose_backend, load_backend
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.images import require_environment
@@ -21,6 +24,16 @@ from mlgym.tools.stubs import stubs_folder
 
 WORKSPACE_DATA = "/workspace/data"
 STUBS_INSIDE = "/opt/mlgym/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which task and data an environment is of: what fits one fits all of the same origin."""
+
+    task: str
+    task_sha256: str
+    profile: str
+    data_seed: int
 
 
 class Laboratory:
@@ -46,6 +59,10 @@ class Laboratory:
         self.sandbox: Sandbox | None = None
         self._grader: Grader | None = None
 
+    @property
+    def origin(self) -> Origin:
+        return Origin(self._task.spec.id, self._task.sha256, self.profile, self.data_seed)
+
     def open(self) -> Grader:
         """Bring the sandbox to a fresh start, and give the (warm) grader.
 
@@ -67,6 +84,21 @@ class Laboratory:
             raise
         self.sandbox, self._grader = sandbox, grader
         return grader
+
+    def export_workspace(self, max_bytes: int) -> Iterator[bytes]:
+        """The regular files of the workspace, data not among them, as a tar stream.
+
+        Raises OSError where they are more than `max_bytes`, SandboxError where the sandbox is lost.
+        """
+        if self.sandbox is None:
+            raise SandboxError("there is no sandbox whose workspace could be exported")
+        find = ["find", ".", "-path", "./data", "-prune", "-o", "-type", "f", "-printf", "%P\\0"]
+        channel = self.sandbox.open(["sh", "-c", 'cd /workspace && exec "$@"', "sh", *find])
+        names = b""
+        while piece := channel.recv(60.0):
+            names += piece
+        paths = sorted(name.decode("utf-8", "surrogateescape") for name in names.split(b"\0")[:-1])
+        return self.sandbox.export(paths, max_bytes)
 
     def close(self) -> None:
         """Release everything. Idempotent."""
@@ -91,7 +123,7 @@ class Laboratory:
             image=spec.image,
             workspace=stage_workspace(self._task, temporary, self._with_solution),
             mounts=((prepared.public, WORKSPACE_DATA), (stubs_folder(home()), STUBS_INSIDE)),
-            limits=spec.resources.limits(),
+            limits=spec.limits(),
             network=spec.resources.network,
             label=f"{spec.id}-workspace",
         )

@@ -27,9 +27,10 @@ def test_gymnasiums_checker_passes_without_a_warning(task: str, sandbox: str) ->
 
 
 # Docker makes a container's root folder anew: its time (".." here) is all that is not fixed there.
+# The kernel counts all of its processes in /proc's links.
 ACTIONS = [
     "ls -la | grep -v '\\.\\.$'",
-    "pwd; cd /tmp; ls -la / | grep -v -E ' (dev|proc|\\.\\.?)$'",
+    "pwd; cd /tmp; ls -lA --ignore=dev --ignore=proc --ignore=sys /",
     "cd /workspace; head -c 300 README.md; id -un; env | sort",
     'open "README.md"',
     "search_dir def",

@@ -18,7 +18,7 @@ from mlgym import catalog
 from mlgym.errors import ConfigError, MLGymError, SandboxError, TaskError
 from mlgym.sandbox.backends import BUILTIN, backend_names, load_backend
 from mlgym.sandbox.base import Limits, SandboxSpec
-from mlgym.sandbox.bubblewrap import find_bwrap
+from mlgym.sandbox.bwrap import find_bwrap
 from mlgym.sandbox.docker_client import connect
 from mlgym.sandbox.docker_images import docker_tag
 from mlgym.sandbox.images import ImageSpec, built_environment, load_image

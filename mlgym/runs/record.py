@@ -39,7 +39,8 @@ def run_record(
     """The content of `run.json`. Without an outcome the run has not ended yet."""
     score = outcome.score if outcome else None
     best = outcome.best_validation if outcome else None
-    limits = asdict(env.limits_in_force) if env.laboratory.sandbox is not None else None
+    sandbox = env.laboratory.sandbox
+    limits = asdict(sandbox.limits_in_force) if sandbox is not None else None
     return {
         "run_id": run_id,
         "task": env.task.spec.id,

@@ -172,6 +172,6 @@ def _keep_workspace(env: MLGymEnv, folder: RunFolder) -> None:
     """The final workspace, where it can still be had; its loss does not undo the score."""
     try:
         if env.laboratory.sandbox is not None:
-            folder.write_workspace(env.export_workspace(_WORKSPACE_MOST))
+            folder.write_workspace(env.laboratory.export_workspace(_WORKSPACE_MOST))
     except (OSError, SandboxError) as error:
         folder.log(f"the final workspace was not kept: {error}")

@@ -6,7 +6,7 @@ A backend is a callable `SandboxSpec -> Sandbox`, found under the entry-point gr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +21,11 @@ MB = 1024 * 1024
 class Limits:
     """What a sandbox may use. None means: not limited.
 
-    `memory_bytes` is for the whole sandbox where a control group holds it, else for each process
-    (`mechanism` says which). `output_bytes` is what is kept of a command's output, head and tail;
-    a command that writes more than `flood_bytes` is killed.
+    `memory_bytes` is for the whole sandbox where a control group holds it, else for each process.
+    `cpu_s` is processor time, in seconds, of each process. `output_bytes` is what is kept of a
+    command's output, head and tail; a command that writes more than `flood_bytes` is killed.
+    `mechanism` says of each limit in force what holds it; `weaker` of each that is held more
+    loosely than it could be what would hold it better.
     """
 
     cpus: float | None = 2.0
@@ -33,7 +35,9 @@ class Limits:
     open_files: int | None = 4096
     output_bytes: int = 64 * 1024
     flood_bytes: int = 64 * MB
+    cpu_s: float | None = None
     mechanism: Mapping[str, str] = field(default_factory=dict[str, str])
+    weaker: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,19 @@ class Sandbox(Protocol):
 
     def reset(self) -> None:
         """In place: kill all, wipe, lay the workspace anew, start a new shell."""
+        ...
+
+    def save(self) -> Iterator[bytes]:
+        """All that the agent can have made, as a stream of bytes that only `load` reads.
+
+        Its files, and of its shell the folder, variables, functions, aliases, options and traps.
+        Processes, sockets and open descriptors are no part of it. Read it to its end before
+        anything else is asked of the sandbox.
+        """
+        ...
+
+    def load(self, saved: Iterable[bytes]) -> None:
+        """Like `reset`, but to what `save` gave, here or in another sandbox of the same spec."""
         ...
 
     def close(self) -> None:

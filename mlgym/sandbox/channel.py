@@ -8,6 +8,8 @@ from typing import Protocol
 
 from mlgym.sandbox.guest.frames import CREDIT, Header
 
+_WINDOW = 4 * CREDIT
+
 
 class Session(Protocol):
     """What a channel needs of the session that it belongs to."""
@@ -28,19 +30,31 @@ class GuestChannel:
         self._status: int | None = None
         self._stderr = ""
         self._owed = 0
+        self._unfed = 0
 
     def take(self, header: Header, body: bytes) -> None:
         """A frame of this channel's, from the guest."""
         if header.get("data"):
             self._data.append(body)
             return
+        self._unfed -= int(header.get("fed", 0))
         self._eof = self._eof or bool(header.get("eof"))
         if "status" in header:
             self._status = int(header["status"])
             self._stderr = str(header.get("stderr", ""))[-8192:]
 
     def send(self, data: bytes) -> None:
+        self._unfed += len(data)
         self._session.send({"op": "feed", "channel": self._number}, data)
+
+    def wait_fed(self, timeout: float) -> None:
+        """Wait until little of what was sent still waits inside, or the process has ended.
+
+        Raises TimeoutError: the process took nothing in for `timeout` seconds.
+        """
+        while self._unfed > _WINDOW and self._status is None:
+            if not self._session.pump(time.monotonic() + timeout):
+                raise TimeoutError(f"nothing was taken in within {timeout:g} s")
 
     def close_stdin(self) -> None:
         self._session.send({"op": "feed", "channel": self._number, "end": True})

@@ -304,6 +304,29 @@ def check_reset_leaves_nothing(box: Sandbox) -> None:
     expect(box.run("pgrep sleep || ls -d /proc/[0-9]*/ | wc -l", 10).exit_code, 0, "processes")
 
 
+def check_what_was_saved_comes_back(box: Sandbox) -> None:
+    box.run(
+        "cd package; export A='x\ny'; B=(1 '2 3'); f() { echo \"f $1\"; }; alias g='echo G';"
+        " set -u; umask 027; mkdir -p /tmp/a/b; echo 1 > /tmp/a/b/c; ln /tmp/a/b/c /tmp/hard;"
+        " ln -s nowhere /tmp/soft; mkfifo /tmp/pipe; echo 2 > closed; chmod 0 closed /tmp/a/b;"
+        " touch -d @5 /tmp/hard; rm /workspace/hello.py; sleep 100 &",
+        20,
+    )
+    look = (
+        'pwd; echo "$A" "${B[1]}"; f 3; g; umask; set -o | grep nounset; chmod 700 /tmp/a/b;'
+        " find /workspace /tmp /home/agent -printf '%p %m %s %T@ %n %l\\n' | sort; chmod 0 /tmp/a/b"
+    )
+    saved = b"".join(box.save())
+    before = box.run(look, 20).output
+    contains(before, "/workspace/package\nx\ny 2 3\nf 3\nG\n0027\n", "a shell that was saved")
+    box.run("cd /; rm -rf /workspace/package /tmp/hard; unset A f; echo 3 > /tmp/new", 20)
+    box.load([saved])
+    expect(box.run(look, 20).output, before, "the sandbox that was saved")
+    expect(box.run("pgrep sleep", 10).exit_code, 1, "search for a process of before")
+    box.load(saved[place : place + 5000] for place in range(0, len(saved), 5000))
+    says(box, "ls ..; cat ../data/train.csv", "data\npackage\na,b\n1,2\n")
+
+
 def check_nothing_of_the_host_is_seen(box: Sandbox) -> None:
     found = box.run("env; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n'; mount", 20).output
     if SECRET in found:

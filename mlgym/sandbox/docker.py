@@ -7,6 +7,7 @@ itself when its owner dies: its stdin closes, the guest ends, the daemon removes
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgym.errors import SandboxError
+from mlgym.sandbox import seccomp
 from mlgym.sandbox.base import MB, Limits, SandboxSpec
 from mlgym.sandbox.docker_client import (
     OWNER,
@@ -25,14 +27,16 @@ from mlgym.sandbox.docker_client import (
     owner_label,
 )
 from mlgym.sandbox.docker_images import require_docker_image
-from mlgym.sandbox.guest_sandbox import GuestSandbox, Launched
-from mlgym.sandbox.session import (
+from mlgym.sandbox.guest_sandbox import GuestSandbox
+from mlgym.sandbox.inside import (
     GUEST_COMMAND,
     GUEST_FOLDER,
     GUEST_INSIDE,
-    WRITABLE,
-    AgentUser,
+    disk_mechanism,
+    disk_sizes,
 )
+from mlgym.sandbox.launching import AgentUser, Launched
+from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
 
 _UID = 1000
 _CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER")
@@ -128,10 +132,11 @@ class DockerLauncher:
             self._transport = AttachedTransport(attached)
             self._container.start()
         limits = _in_force(spec.limits, self._container.attrs["HostConfig"])
-        rlimits = {"CORE": 0}
-        if spec.limits.open_files is not None:
-            rlimits["NOFILE"] = spec.limits.open_files
-        return Launched(self._transport, AgentUser(_UID, _UID, rlimits), limits)
+        program = seccomp.program(self._client.info()["Architecture"])
+        user = AgentUser(
+            _UID, _UID, rlimits(spec.limits, per_user=False), base64.b64encode(program).decode()
+        )
+        return Launched(self._transport, user, limits)
 
     def _mounts(self, image: str, spec: SandboxSpec) -> list[Any]:
         """Read-only binds; where the daemon may be elsewhere, volumes filled by copying."""
@@ -188,8 +193,8 @@ class DockerSandbox(GuestSandbox):
 
 def _container_options(spec: SandboxSpec, runtime: str | None) -> dict[str, Any]:
     limits = spec.limits
-    size = f"size={limits.disk_bytes}," if limits.disk_bytes else ""
-    folders = [folder for folder in WRITABLE if folder != "/dev/shm"]
+    sizes = disk_sizes(limits.disk_bytes)
+    shared_memory = sizes.pop("/dev/shm")
     options: dict[str, Any] = {
         "user": "0:0",
         "working_dir": "/",
@@ -207,10 +212,12 @@ def _container_options(spec: SandboxSpec, runtime: str | None) -> dict[str, Any]
         "pids_limit": limits.processes,
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,
-        "shm_size": limits.disk_bytes,
+        "shm_size": shared_memory,
         "tmpfs": {
-            **dict.fromkeys(folders, f"{size}mode=755,exec"),
+            **{folder: f"size={size},mode=755,exec" for folder, size in sizes.items()},
             "/run/sh": f"size={_SMALL},mode=755",
+            # Of the host's devices and kernel nothing is needed inside.
+            "/sys": f"size={_SMALL},mode=555,ro",
         },
         "runtime": runtime,
     }
@@ -231,11 +238,17 @@ def _in_force(wanted: Limits, host: Mapping[str, Any]) -> Limits:
         "memory_bytes": "docker --memory",
         "processes": "docker --pids-limit",
         "cpus": "docker --cpus",
-        "disk_bytes": "size of the tmpfs behind each of " + ", ".join(WRITABLE),
-        "open_files": "RLIMIT_NOFILE, for each process",
+        "disk_bytes": disk_mechanism(),
+        **rlimit_mechanism(),
     }
     held = {name: how for name, how in mechanism.items() if getattr(limits, name) is not None}
-    return replace(limits, mechanism=held)
+    wishes = {name: getattr(wanted, name) for name in ("memory_bytes", "processes", "cpus")}
+    weaker = {
+        name: "the daemon's kernel has no control group for it"
+        for name, wish in wishes.items()
+        if wish is not None and name not in held
+    }
+    return replace(limits, mechanism=held, weaker=weaker)
 
 
 def reap_docker() -> list[str]:

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from mlgym.errors import SandboxError
+from mlgym.sandbox import shell_state
 from mlgym.sandbox.base import Channel, Limits, SandboxSpec
-from mlgym.sandbox.session import AgentUser, GuestSession, Transport
+from mlgym.sandbox.launching import Launcher
+from mlgym.sandbox.session import GuestSession
 from mlgym.types import ExecResult
 
-
-@dataclass(frozen=True, slots=True)
-class Launched:
-    """A guest that runs: how to speak with it, whom the agent is inside, what limits hold."""
-
-    transport: Transport
-    user: AgentUser
-    limits: Limits
-
-
-class Launcher(Protocol):
-    """Starts and ends what a guest lives in. `release` is idempotent and never raises."""
-
-    def launch(self, spec: SandboxSpec) -> Launched: ...
-
-    def release(self) -> None: ...
+_LENGTH = struct.Struct(">Q")
 
 
 class GuestSandbox:
@@ -52,7 +40,9 @@ class GuestSandbox:
         try:
             launched = self._launcher.launch(self.spec)
             self._limits = launched.limits
-            self._session = GuestSession(launched.transport, self.spec, launched.user)
+            self._session = GuestSession(
+                launched.transport, self.spec, launched.user, launched.hand_over
+            )
             self._session.setup()
         except BaseException:
             self.close()
@@ -78,6 +68,30 @@ class GuestSandbox:
 
     def export(self, paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
         return self._live.export(paths, max_bytes)
+
+    def save(self) -> Iterator[bytes]:
+        session = self._live
+        told = session.run(shell_state.SAVE, shell_state.LIMIT_S, shell_state.MOST_BYTES)
+        state = "" if told.truncated or told.timed_out else told.output
+        text = state.encode()
+        yield _LENGTH.pack(len(text)) + text
+        yield from session.save()
+
+    def load(self, saved: Iterable[bytes]) -> None:
+        pieces = iter(saved)
+        buffer = b""
+        try:
+            while len(buffer) < _LENGTH.size or len(buffer) < _end(buffer):
+                buffer += next(pieces)
+        except StopIteration:
+            raise SandboxError("what was saved of a sandbox is not whole") from None
+        end = _end(buffer)
+        state = buffer[_LENGTH.size : end].decode("utf-8", "replace")
+        if self._live.lost is not None:
+            self.close()
+            self.start()
+        self._live.load(chain([buffer[end:]], pieces))
+        self._live.run(shell_state.restoring(state), shell_state.LIMIT_S)
 
     def reset(self) -> None:
         """In place; a sandbox that was lost is started anew."""
@@ -105,3 +119,8 @@ class GuestSandbox:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _end(saved: bytes) -> int:
+    """Where the shell's state ends in what begins with its length."""
+    return _LENGTH.size + int(_LENGTH.unpack_from(saved)[0])

@@ -18,7 +18,7 @@ from pathlib import Path
 from mlgym.catalog import home
 from mlgym.errors import SandboxError
 from mlgym.sandbox.guest.files import FIXED_MTIME
-from mlgym.sandbox.session import GUEST_FOLDER, GUEST_INSIDE, WRITABLE
+from mlgym.sandbox.inside import GUEST_FOLDER, GUEST_INSIDE, WRITABLE
 
 Mounts = tuple[tuple[Path, str], ...]
 

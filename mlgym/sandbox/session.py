@@ -6,97 +6,40 @@ is untrusted: it is bounded, checked for its form, and can end in nothing worse 
 
 from __future__ import annotations
 
-import os
 import select
-import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Sequence
 
 from mlgym.errors import SandboxError
 from mlgym.sandbox.base import SandboxSpec
 from mlgym.sandbox.channel import GuestChannel
+from mlgym.sandbox.direct import Ended
 from mlgym.sandbox.guest.frames import FrameParser, Header, pack
+from mlgym.sandbox.inside import WRITABLE, agent_environment
+from mlgym.sandbox.launching import AgentUser, HandOver, Transport
+from mlgym.sandbox.packing import pack_folder
 from mlgym.types import ExecResult
 
-GUEST_FOLDER = Path(__file__).parent / "guest"
-GUEST_INSIDE = "/run/mlgym/guest"
-GUEST_COMMAND = (
-    "-I",
-    "-S",
-    "-c",
-    "import sys; sys.path.insert(0, '/run/mlgym'); from guest.server import main; main()",
-)
-"""Arguments for `python3` to start the guest, its folder being at `GUEST_INSIDE`."""
-WRITABLE = ("/workspace", "/tmp", "/home/agent", "/dev/shm")
-"""The folders an agent can write to: wiped at every reset."""
-WORKSPACE = "/workspace"
-PATH = "/opt/env/bin:/opt/mlgym/bin:/usr/local/bin:/usr/bin:/bin"
 MAX_BODY = 64 << 20
 _PIECE = 1 << 16
 GRACE_S = 15.0
 """How much longer than its own limit a guest may take to answer before it counts as lost."""
 
 
-class Transport(Protocol):
-    """A two-way pipe of bytes to a guest."""
-
-    def fileno(self) -> int:
-        """A descriptor that polls readable when the guest has said something."""
-        ...
-
-    def send(self, data: bytes) -> None:
-        """Send all of it. Raises OSError where the guest is gone."""
-        ...
-
-    def recv(self, max_bytes: int) -> bytes:
-        """What the guest said, `b""` at its end. Raises OSError."""
-        ...
-
-    def close(self) -> None: ...
-
-    def describe_failure(self) -> str:
-        """Why the guest is gone, as far as can be told: exit status, last words."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class AgentUser:
-    """Whom the guest lets the agent's processes be, and their resource limits."""
-
-    uid: int
-    gid: int
-    rlimits: Mapping[str, int]
-
-
-def agent_environment(cpus: float | None) -> dict[str, str]:
-    """The whole environment of the agent's processes: nothing of the host's."""
-    threads = str(max(1, round(cpus or os.cpu_count() or 1)))
-    return {
-        "PATH": PATH,
-        "HOME": "/home/agent",
-        "USER": "agent",
-        "LOGNAME": "agent",
-        "SHELL": "/bin/bash",
-        "LANG": "C.UTF-8",
-        "TERM": "dumb",
-        "TZ": "UTC",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MPLBACKEND": "Agg",
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-    }
-
-
 class GuestSession:
     """Requests to one guest. Every method raises `SandboxError` where the guest is lost."""
 
-    def __init__(self, transport: Transport, spec: SandboxSpec, user: AgentUser) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        spec: SandboxSpec,
+        user: AgentUser,
+        hand_over: HandOver | None = None,
+    ) -> None:
         self._transport = transport
+        self._hand_over = hand_over
+        self._direct = hand_over.shell if hand_over else None
+        self._used = False
         self._spec = spec
         self._user = user
         self._poller = select.poll()
@@ -131,35 +74,63 @@ class GuestSession:
             "keep": keep,
             "output_bytes": limits.output_bytes,
             "flood_bytes": limits.flood_bytes,
+            "filter": user.system_call_filter,
         }
-        self._request(header, body, 30.0)
+        if self._hand_over is not None:
+            header["hand_over"] = self._hand_over.guest_fd
+        self._renewed(self._request(header, body, 30.0)[0])
 
-    def run(self, command: str, timeout: float) -> ExecResult:
-        header: Header = {"op": "run", "timeout": timeout}
-        text = command.encode("utf-8", "surrogatepass")
-        reply, body = self._request(header, text, timeout + GRACE_S)
+    def run(self, command: str, timeout: float, keep: int | None = None) -> ExecResult:
+        """See `Sandbox.run`. `keep` is how many bytes of output are kept, where not the limit."""
+        limits = self._spec.limits
+        keep = keep or limits.output_bytes
+        header: Header = {"op": "run", "timeout": timeout, "keep": keep}
+        body = command.encode("utf-8", "surrogatepass")
+        self._used = True
+        direct = self._direct
+        if direct is not None and self.lost is None:
+            if direct.underway:
+                header["fresh"] = True
+            elif direct.ready:
+                began = time.monotonic()
+                try:
+                    done = direct.run(body, timeout, keep, limits.flood_bytes)
+                except OSError as error:
+                    raise self._fail(str(error)) from error
+                if isinstance(done, Ended):
+                    text = done.output.decode("utf-8", "replace")
+                    spent = time.monotonic() - began
+                    return ExecResult(
+                        text, done.exit_code, truncated=done.truncated, duration_s=spent
+                    )
+                if done is not None:
+                    header, body = {"op": "take_over", **done.header}, done.kept
+        reply, body = self._request(header, body, timeout + GRACE_S)
         try:
-            notes = "".join(f"[{note}]\n" for note in reply["notes"])
-            output = body.decode("utf-8", "replace")
-            if notes and output and not output.endswith("\n"):
-                output += "\n"
-            return ExecResult(
-                output + notes,
-                int(reply["exit"]),
-                bool(reply["timed_out"]),
-                bool(reply["truncated"]),
-                bool(reply["restarted"]),
-                float(reply["seconds"]),
-            )
+            result = _result(reply, body)
         except (KeyError, TypeError, ValueError) as error:
             raise self._fail(f"its answer makes no sense ({error!r})") from error
+        self._renewed(reply)
+        return result
+
+    def _renewed(self, reply: Header) -> None:
+        """The guest has answered for the shell: take in its pipes, if they are others now."""
+        if self._direct is None:
+            return
+        try:
+            self._direct.update(int(reply["handed"]), bool(reply.get("frozen")))
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise self._fail(f"it did not hand over the shell ({error!r})") from error
 
     def open(self, argv: Sequence[str]) -> GuestChannel:
+        return self._open({"op": "open", "argv": list(argv)})
+
+    def _open(self, header: Header) -> GuestChannel:
         number = self._next_channel
         self._next_channel += 1
         channel = GuestChannel(self, number)
         self._channels[number] = channel
-        self._request({"op": "open", "channel": number, "argv": list(argv)}, b"", GRACE_S)
+        self._request({**header, "channel": number}, b"", GRACE_S)
         return channel
 
     def read(self, path: str, max_bytes: int) -> bytes:
@@ -173,12 +144,45 @@ class GuestSession:
         bound = 2 * max_bytes + (64 << 20)
         yield from self._stream({"op": "export", "paths": list(paths), "max": max_bytes}, bound)
 
-    def reset(self) -> None:
+    def reset(self, *, bare: bool = False) -> None:
+        """In place; `bare` lays no starter files."""
         self._channels.clear()
-        self._request({"op": "reset"}, b"", 4 * GRACE_S)
+        self._used = False
+        self._renewed(self._request({"op": "reset", "bare": bare}, b"", 4 * GRACE_S)[0])
+
+    def save(self) -> Iterator[bytes]:
+        """All that the agent can have written, as tar."""
+        channel = self._open({"op": "save"})
+        while piece := channel.recv(4 * GRACE_S):
+            yield piece
+        self._expect_success(channel, "saving its files")
+
+    def load(self, pieces: Iterable[bytes]) -> None:
+        """Lay what `save` gave, instead of the starter files, beside a new shell."""
+        self.reset(bare=True)
+        channel = self._open({"op": "load"})
+        try:
+            for piece in pieces:
+                channel.send(piece)
+                channel.wait_fed(4 * GRACE_S)
+        except TimeoutError as error:
+            raise self._fail(str(error)) from error
+        channel.close_stdin()
+        self._expect_success(channel, "laying saved files")
+
+    def _expect_success(self, channel: GuestChannel, what: str) -> None:
+        status = channel.status(4 * GRACE_S)
+        if status != 0:
+            words = f"status {status}: {channel.stderr.strip()}"
+            raise self._fail(f"{what} failed inside ({words})")
 
     def close(self) -> None:
         self.lost = self.lost or "it was closed"
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._direct is not None:
+            self._direct.close()
         self._transport.close()
 
     # Frames ----------------------------------------------------------------------------------
@@ -229,7 +233,7 @@ class GuestSession:
         # An answer to an earlier request may still come, if waiting for it was interrupted.
         self._number += 1
         self._replies.clear()
-        self.send({**header, "id": self._number}, body)
+        self.send({**header, "id": self._number, "used": self._used}, body)
         return self._reply(header, time.monotonic() + timeout)
 
     def _reply(self, header: Header, deadline: float) -> tuple[Header, bytes]:
@@ -259,29 +263,20 @@ class GuestSession:
         if self.lost is None:
             detail = self._transport.describe_failure()
             self.lost = f"{reason}; {detail}" if detail else reason
-            self._transport.close()
+            self._let_go()
         return SandboxError(f"the sandbox is lost: {self.lost}")
 
 
-def pack_folder(folder: Path) -> tuple[list[dict[str, Any]], bytes]:
-    """The entries of a host folder in a fixed order, and the files' contents one after another.
-
-    Raises SandboxError for anything that is neither file, folder nor symbolic link.
-    """
-    entries: list[dict[str, Any]] = []
-    contents: list[bytes] = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            entries.append({"path": name, "link": str(path.readlink())})
-        elif stat.S_ISDIR(mode):
-            entries.append({"path": name})
-        elif stat.S_ISREG(mode):
-            data = path.read_bytes()
-            access = 0o755 if mode & 0o100 else 0o644
-            entries.append({"path": name, "size": len(data), "mode": access})
-            contents.append(data)
-        else:
-            raise SandboxError(f"{path}: neither file, folder nor symbolic link")
-    return entries, b"".join(contents)
+def _result(reply: Header, body: bytes) -> ExecResult:
+    notes = "".join(f"[{note}]\n" for note in reply["notes"])
+    output = body.decode("utf-8", "replace")
+    if notes and output and not output.endswith("\n"):
+        output += "\n"
+    return ExecResult(
+        output + notes,
+        int(reply["exit"]),
+        bool(reply["timed_out"]),
+        bool(reply["truncated"]),
+        bool(reply["restarted"]),
+        float(reply["seconds"]),
+    )

@@ -110,7 +110,7 @@ class Grader:
                 image=spec.image,
                 workspace=Path(empty),
                 mounts=((kit_folder(), KIT_INSIDE), *mounts),
-                limits=spec.resources.limits(),
+                limits=spec.limits(),
                 network=False,
                 label=f"{spec.id}-{role}",
             )

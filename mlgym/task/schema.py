@@ -129,14 +129,6 @@ class ResourceSpec(_Model):
     gpus: Count = 0
     network: Bool = False
 
-    def limits(self) -> Limits:
-        """The same as a sandbox's limits."""
-        return Limits(
-            cpus=self.cpus,
-            memory_bytes=int(self.memory_gb * 1024 * MB),
-            disk_bytes=int(self.disk_gb * 1024 * MB),
-        )
-
 
 class TaskSpec(_Model):
     """The whole of `task.yaml`. The first metric is the primary one."""
@@ -169,6 +161,16 @@ class TaskSpec(_Model):
     def gym_id(self) -> str:
         """The id under which Gymnasium knows the task, as `mlgym/house_price-v1`."""
         return f"mlgym/{self.id}-v{self.version}"
+
+    def limits(self) -> Limits:
+        """What a sandbox of this task may use: an episode's budget bounds its processor time."""
+        offered = self.resources
+        return Limits(
+            cpus=offered.cpus,
+            memory_bytes=int(offered.memory_gb * 1024 * MB),
+            disk_bytes=int(offered.disk_gb * 1024 * MB),
+            cpu_s=self.budget.wall_s * offered.cpus,
+        )
 
     def profile(self, name: str) -> ProfileSpec:
         """The profile `name`, which the caller has checked to exist."""

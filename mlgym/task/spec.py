@@ -33,6 +33,7 @@ from mlgym.task.schema import (
     SubmissionSpec,
     TaskSpec,
 )
+from mlgym.types import BriefLimits, TaskBrief
 
 __all__ = [
     "BudgetSpec",
@@ -61,6 +62,19 @@ class Task:
     spec: TaskSpec
     folder: Path
     sha256: str
+
+    def brief(self, profile: str, steps: int) -> TaskBrief:
+        """What an agent is told of the task, for one profile and a budget of `steps`."""
+        spec = self.spec
+        return TaskBrief(
+            task=spec.id,
+            title=spec.title,
+            description=self.brief_text(profile),
+            metric=spec.primary.name,
+            goal=spec.primary.goal,
+            baseline=spec.profile(profile).baseline[spec.primary.name],
+            limits=BriefLimits(steps, spec.budget.wall_s, spec.budget.command_s),
+        )
 
     def brief_text(self, profile: str) -> str:
         """The description as an agent reads it, for one profile."""

@@ -68,7 +68,7 @@ def run_trial(task: Task, prepared: Prepared, backend: Backend, what: What, seed
             image=spec.image,
             workspace=staged,
             mounts=((prepared.public, "/workspace/data"),),
-            limits=spec.resources.limits(),
+            limits=spec.limits(),
             network=spec.resources.network,
             label="mlgym-trial",
         )

@@ -14,7 +14,8 @@ import pytest
 
 from mlgym.errors import SandboxError
 from mlgym.sandbox import seccomp, slots
-from mlgym.sandbox.bubblewrap import BubblewrapSandbox, find_bwrap, reap
+from mlgym.sandbox.bubblewrap import BubblewrapSandbox, reap
+from mlgym.sandbox.bwrap import find_bwrap
 from mlgym.sandbox.conformance import conformance_spec
 
 OWNER = """
@@ -52,6 +53,11 @@ def wait_until(what: str, seconds: float) -> bool:
     return False
 
 
+def run_many(sandbox: BubblewrapSandbox) -> None:
+    for _ in range(1000):
+        sandbox.run("true", 10)
+
+
 def test_nothing_is_acquired_before_start(tmp_path: Path) -> None:
     sandbox = BubblewrapSandbox(conformance_spec(tmp_path))
     with pytest.raises(SandboxError, match="start"):
@@ -75,8 +81,9 @@ def test_a_lost_guest_is_a_sandbox_error_and_reset_starts_anew(tmp_path: Path) -
     with BubblewrapSandbox(conformance_spec(tmp_path)) as sandbox:
         sandbox.run("echo > kept", 10)
         os.kill(sandbox._launcher._guest_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        # A command may still end before the signal has arrived.
         with pytest.raises(SandboxError, match="lost"):
-            sandbox.run("true", 10)
+            run_many(sandbox)
         with pytest.raises(SandboxError, match="lost"):
             sandbox.read("hello.py", 100)
         sandbox.reset()

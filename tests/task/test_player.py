@@ -228,6 +228,8 @@ def grade(player, answers, split, rng):
 
 
 def test_an_array_of_a_hundred_megabytes_passes_both_ways(folder: Path) -> None:
+    spec = folder / "task.yaml"
+    spec.write_text(spec.read_text().replace("timeout_s: 4", "timeout_s: 100"))
     (folder / "grader" / "grade.py").write_text("""\
 import numpy as np
 

@@ -57,7 +57,7 @@ def test_a_good_task_loads_with_its_defaults(folder):
     assert task.spec.gym_id == "mlgym/toy-v2"
     assert task.spec.primary.name == "loss"
     assert task.spec.budget.steps == 50
-    assert task.spec.resources.limits().memory_bytes == 8 * 1024**3
+    assert task.spec.limits().memory_bytes == 8 * 1024**3
     assert task.spec.baseline is None
     assert task.spec.submission.max_bytes == 1024**2
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from . import processes
 from .frames import CHUNK, CREDIT, Header
 from .loop import Loop
-from .processes import ChannelProcess, Identity
+from .processes import ChannelProcess, Identity, Work
 
 
 class Channels:
@@ -21,10 +21,9 @@ class Channels:
         self.open_ones: dict[int, ChannelProcess] = {}
         self.pids: set[int] = set()
 
-    def open(self, who: Identity, header: Header, cwd: str) -> None:
+    def open(self, who: Identity, number: int, work: Work, cwd: str) -> None:
         """Start the process of a new channel. Raises OSError."""
-        number: int = header["channel"]
-        channel = processes.open_process(who, number, header["argv"], cwd, CREDIT)
+        channel = processes.open_process(who, number, work, cwd, CREDIT)
         self.open_ones[number] = channel
         self.pids.add(channel.pid)
         for fd, handler in ((channel.stdout, self.on_stdout), (channel.stderr, self.on_stderr)):
@@ -46,7 +45,9 @@ class Channels:
             return
         try:
             while channel.waiting:
-                del channel.waiting[: os.write(fd, channel.waiting[:CHUNK])]
+                sent = os.write(fd, channel.waiting[:CHUNK])
+                del channel.waiting[:sent]
+                self.tell_fed(channel, sent)
         except BlockingIOError:
             if not self.loop.watched(fd):
                 self.loop.watch(fd, select.EPOLLOUT, lambda _: self.feed(channel))
@@ -57,6 +58,13 @@ class Channels:
         self.loop.unwatch(fd)
         if channel.close_when_sent:
             channel.close("stdin")
+
+    def tell_fed(self, channel: ChannelProcess, count: int) -> None:
+        """Tell the host, now and then, how much the process has taken in."""
+        channel.fed += count
+        if channel.fed >= CREDIT // 2:
+            self.loop.send({"channel": channel.number, "fed": channel.fed})
+            channel.fed = 0
 
     def credit(self, header: Header) -> None:
         """The host has consumed so many bytes."""

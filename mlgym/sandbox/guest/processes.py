@@ -7,12 +7,14 @@ import fcntl
 import os
 import resource
 import signal
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 WORKSPACE = "/workspace"
 STDERR_TAIL = 8192
+PIPE_BYTES = 1 << 18
+"""What a channel's pipe holds, where the kernel allows it: fewer turns for large frames."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,24 @@ def acting_as(who: Identity) -> Generator[None, None, None]:
         os.setegid(0)
 
 
-def spawn(who: Identity, argv: Sequence[str], fds: Mapping[int, int], cwd: str) -> int:
-    """Start `argv` as the agent in a session of its own; `fds` maps its descriptors to ours.
+Work = Sequence[str] | Callable[[], None]
+"""What a process is for: a program with its arguments, or a function of the guest's own."""
 
-    Raises OSError where the process cannot be made; a failing exec ends it with status 127.
+
+def spawn(who: Identity, work: Work, fds: Mapping[int, int], cwd: str) -> int:
+    """Start `work` as the agent in a session of its own; `fds` maps its descriptors to ours.
+
+    Raises OSError where the process cannot be made; a failing exec ends it with status 127, a
+    failing function with 1.
     """
     pid = os.fork()
     if pid == 0:
-        _child(who, argv, fds, cwd)
+        _child(who, work, fds, cwd)
     return pid
 
 
-def _child(who: Identity, argv: Sequence[str], fds: Mapping[int, int], cwd: str) -> NoReturn:
+def _child(who: Identity, work: Work, fds: Mapping[int, int], cwd: str) -> NoReturn:
+    name, failed = ("the guest", 1) if callable(work) else (work[0], 127)
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -88,11 +96,16 @@ def _child(who: Identity, argv: Sequence[str], fds: Mapping[int, int], cwd: str)
             os.chdir(cwd)
         except OSError:
             os.chdir(WORKSPACE)
-        os.execvpe(argv[0], list(argv), dict(who.environment))
+        if callable(work):
+            # Nothing is executed that would close them: the guest's own, and this one's other ends.
+            os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+            work()
+            os._exit(0)
+        os.execvpe(work[0], list(work), dict(who.environment))
     except BaseException as error:  # noqa: BLE001 - a forked child must never return
         with contextlib.suppress(OSError):
-            os.write(2, f"{argv[0]}: {error}\n".encode())
-    os._exit(127)
+            os.write(2, f"{name}: {error}\n".encode("utf-8", "backslashreplace"))
+    os._exit(failed)
 
 
 def _above(fd: int) -> int:
@@ -169,7 +182,8 @@ class ChannelProcess:
     close_when_sent: bool = False
     errors: bytearray = field(default_factory=bytearray)
     status: int | None = None
-    told: bool = False
+    fed: int = 0
+    """Bytes written to its stdin that the host was not told of yet."""
 
     def note_error(self, data: bytes) -> None:
         self.errors += data
@@ -194,13 +208,11 @@ class ChannelProcess:
             setattr(self, name, None)
 
 
-def open_process(
-    who: Identity, number: int, argv: Sequence[str], cwd: str, credit: int
-) -> ChannelProcess:
-    """Start `argv` with three pipes and return its `ChannelProcess`."""
+def open_process(who: Identity, number: int, work: Work, cwd: str, credit: int) -> ChannelProcess:
+    """Start `work` with three pipes and return its `ChannelProcess`."""
     ours_in, ours_out, ours_err = os.pipe(), os.pipe(), os.pipe()
     try:
-        pid = spawn(who, argv, {0: ours_in[0], 1: ours_out[1], 2: ours_err[1]}, cwd)
+        pid = spawn(who, work, {0: ours_in[0], 1: ours_out[1], 2: ours_err[1]}, cwd)
     except OSError:
         for fd in (ours_in[1], ours_out[0], ours_err[0]):
             os.close(fd)
@@ -210,4 +222,7 @@ def open_process(
             os.close(fd)
     for fd in (ours_in[1], ours_out[0], ours_err[0]):
         os.set_blocking(fd, False)
+    for fd in (ours_in[1], ours_out[0]):
+        with contextlib.suppress(OSError):  # refused where the user's pipes take much already
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return ChannelProcess(number, pid, ours_in[1], ours_out[0], ours_err[0], credit)

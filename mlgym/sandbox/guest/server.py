@@ -1,4 +1,4 @@
-"""The guest's one loop: frames from the host, the shell's pipes, channels, ended children."""
+"""The guest's one loop: what the host asks for, in order, and children that ended."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import signal
 
 from . import files, processes
 from .channels import Channels
+from .commands import Commands
+from .confine import confine
 from .frames import CHUNK, FrameParser, Header
 from .loop import HOST_IN, HOST_OUT, HostGoneError, Loop
 from .processes import Identity
-from .shell import PIECE, Finished, Shell
+from .script import PIECE
 
 WORKSPACE = processes.WORKSPACE
 MAX_BODY = 1 << 31
@@ -32,10 +34,11 @@ class Server:
         self.wipe: list[str] = []
         self.keep: dict[str, list[str]] = {}
         self.who = Identity(0, 0, {}, {})
-        self.shell = Shell(self.who, 1, 1)
-        self.shell_fds: tuple[int, int] = (-1, -1)
-        self.request = self.running = 0
-        """The numbers of the request at hand, and of the one whose command runs."""
+        self.commands = Commands(self.loop, self.who, {"output_bytes": 1, "flood_bytes": 1}, set())
+        self.request = 0
+        """The number of the request at hand."""
+        self.used = False
+        """Whether a command was run since the shell was started, by whomever."""
 
     def serve(self) -> None:
         """Until the host is gone."""
@@ -50,9 +53,8 @@ class Server:
         self.loop.watch(HOST_IN, select.EPOLLIN, self.on_host)
         self.loop.watch(wake_read, select.EPOLLIN, self.on_children)
         while True:
-            self.loop.turn(self.shell.wait_s())
-            if self.shell.tick():
-                self.restart_shell(137)
+            self.loop.turn(self.commands.shell.wait_s())
+            self.commands.tick()
 
     # The host's end ------------------------------------------------------------------------
 
@@ -72,6 +74,7 @@ class Server:
         self.parser.feed(data)
         for header, body in self.parser.frames():
             self.request = header.get("id", 0)
+            self.used = bool(header.get("used"))
             try:
                 getattr(self, f"do_{header['op']}")(header, body)
             except OSError as error:
@@ -86,28 +89,27 @@ class Server:
         if self.who.drops:
             for folder in self.wipe:
                 os.chown(folder, self.who.uid, self.who.gid)
-        self.shell = Shell(self.who, header["output_bytes"], header["flood_bytes"])
-        self.shell.others = self.channels.pids
+        confine(header["filter"], same_user=not self.who.drops)
+        self.commands = Commands(self.loop, self.who, header, self.channels.pids)
         self.do_reset(header, b"")
 
     def do_reset(self, header: Header, body: bytes) -> None:
-        """Kill all, wipe, lay anew, start a new shell."""
-        del header, body
+        """Kill all, wipe, lay the starter files (unless `bare`), start a new shell."""
+        del body
         self.end_everything()
         for folder in self.wipe:
             keep = self.keep.get(folder, [])
             files.wipe(folder, keep)
             if folder != WORKSPACE:
                 os.utime(folder, (files.FIXED_MTIME, files.FIXED_MTIME))
-        entries = [e for e in self.entries if e["path"] not in self.keep.get(WORKSPACE, [])]
-        files.lay(WORKSPACE, entries, self.content, self.who.uid, self.who.gid)
-        self.start_shell()
-        self.reply({"ok": True})
+        if not header.get("bare"):
+            entries = [e for e in self.entries if e["path"] not in self.keep.get(WORKSPACE, [])]
+            files.lay(WORKSPACE, entries, self.content, self.who.uid, self.who.gid)
+        self.commands.start()
+        self.reply({"ok": True, "handed": self.commands.handed})
 
     def end_everything(self) -> None:
-        self.unwatch_shell()
-        self.shell.stop()
-        self.shell.command = None
+        self.commands.stop()
         processes.everyone(signal.SIGKILL)
         signal.signal(signal.SIGALRM, _too_late)
         signal.setitimer(signal.ITIMER_REAL, SETTLE_S)
@@ -120,96 +122,20 @@ class Server:
             signal.setitimer(signal.ITIMER_REAL, 0)
         self.channels.forget_all()
 
-    # The shell -----------------------------------------------------------------------------
-
-    def start_shell(self) -> None:
-        self.shell.start()
-        self.watch_shell()
-
-    def watch_shell(self) -> None:
-        self.unwatch_shell()
-        self.shell_fds = (self.shell.status, self.shell.output)
-        self.loop.watch(self.shell.status, select.EPOLLIN, self.on_status)
-        self.loop.handlers[self.shell.output] = self.on_output
-        self.shell.poll_output(self.loop.poller)
-        self.shell.renewed = False
-
-    def unwatch_shell(self) -> None:
-        for fd in self.shell_fds:
-            self.loop.unwatch(fd)
-        self.shell_fds = (-1, -1)
-
-    def do_run(self, header: Header, body: bytes) -> None:
-        if self.shell.command is not None:
-            # The host gave up on it.
-            self.restart_shell(137)
-        self.running = self.request
-        try:
-            self.shell.begin(body, header["timeout"])
-        except BrokenPipeError:
-            # Bash died between two commands, by a background job's hand.
-            self.restart_shell(137)
-            self.shell.begin(body, header["timeout"])
-
-    def on_output(self, fd: int) -> None:
-        del fd
-        self.shell.drain()
-
-    def on_status(self, fd: int) -> None:
-        del fd
-        happened, status = self.shell.read_status()
-        if not happened:
-            return
-        if status is None:
-            # The pipe was closed: bash ended, or became another program by `exec`. Its end, or the
-            # command's deadline, says the rest.
-            self.loop.unwatch(self.shell.status)
-        elif self.shell.command is not None:
-            self.answer(self.shell.finish(status, restarted=False))
-
-    def restart_shell(self, status: int | None) -> None:
-        """Bash is gone, or has closed its status pipe: end it, answer, start another."""
-        pid = self.shell.pid
-        if not self.shell.others:
-            processes.everyone(signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        if self.shell.died is None:
-            with contextlib.suppress(ChildProcessError):
-                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-                self.shell.died = 128 - code if code < 0 else code
-        finished = None
-        if self.shell.command is not None:
-            code = self.shell.died if status is None else status
-            finished = self.shell.finish(137 if code is None else code, restarted=True)
-        self.unwatch_shell()
-        self.shell.stop()
-        self.start_shell()
-        if finished is not None:
-            self.answer(finished)
-
-    def answer(self, finished: Finished) -> None:
-        if self.shell.renewed:
-            self.watch_shell()
-        header: Header = {
-            "ok": True,
-            "exit": finished.exit_code,
-            "truncated": finished.truncated,
-            "timed_out": finished.timed_out,
-            "restarted": finished.restarted,
-            "seconds": finished.seconds,
-            "notes": finished.notes,
-        }
-        self.loop.send({**header, "id": self.running}, finished.output)
-
     def on_children(self, fd: int) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(fd, 4096)
         for pid, status in processes.reap().items():
-            if pid == self.shell.pid:
-                self.shell.died = status
-                self.restart_shell(None)
+            self.commands.ended(pid, status)
             self.channels.ended(pid, status)
+
+    # Commands ------------------------------------------------------------------------------
+
+    def do_run(self, header: Header, body: bytes) -> None:
+        self.commands.run(header, body)
+
+    def do_take_over(self, header: Header, body: bytes) -> None:
+        self.commands.take_over(header, body)
 
     # Files ---------------------------------------------------------------------------------
 
@@ -221,11 +147,11 @@ class Server:
 
     def directory(self) -> str:
         """The shell's current folder."""
-        if not self.shell.used:
+        if not self.used:
             # It may still be on its way there from the guest's own.
             return WORKSPACE
         with contextlib.suppress(OSError):
-            return os.readlink(f"/proc/{self.shell.pid}/cwd")
+            return os.readlink(f"/proc/{self.commands.shell.pid}/cwd")
         return WORKSPACE
 
     def do_read(self, header: Header, body: bytes) -> None:
@@ -255,7 +181,25 @@ class Server:
         del body
         with processes.acting_as(self.who):
             cwd = self.directory()
-        self.channels.open(self.who, header, cwd)
+        self.channels.open(self.who, header["channel"], header["argv"], cwd)
+        self.reply({"ok": True})
+
+    def do_save(self, header: Header, body: bytes) -> None:
+        """Open a channel whose output is all that the agent can have written, as tar."""
+        del body
+        from . import state  # tarfile takes milliseconds, which a start need not spend
+
+        folders, keep = self.wipe, self.keep
+        work = lambda: state.save(folders, keep)  # noqa: E731 - functools would take milliseconds
+        self.channels.open(self.who, header["channel"], work, WORKSPACE)
+        self.reply({"ok": True})
+
+    def do_load(self, header: Header, body: bytes) -> None:
+        """Open a channel that lays the tar that it is fed."""
+        del body
+        from . import state
+
+        self.channels.open(self.who, header["channel"], state.load, WORKSPACE)
         self.reply({"ok": True})
 
     def do_feed(self, header: Header, body: bytes) -> None:

@@ -1,8 +1,6 @@
 """The agent's persistent bash, and the state machine of one command in it.
 
-Bash reads its script from a control pipe. A command's text lies in a memfd that bash sources, with
-stdin from /dev/null and its output to a named pipe; its exit status comes on a pipe of its own, of
-which the command's children hold no copy. Nothing is ever recognised by a printed marker.
+What bash is told, and by which pipes, stands in `script.py`.
 """
 
 from __future__ import annotations
@@ -16,49 +14,21 @@ from dataclasses import dataclass, field
 
 from . import processes
 from .processes import Identity
+from .script import (
+    CONTROL_FD,
+    OUTPUT,
+    PIECE,
+    RUN,
+    START,
+    STATUS_FD,
+    TEXT,
+    TEXT_FD,
+    parse_status,
+)
+from .tail import Tail
 
-IO = "/run/sh"
-"""A small tmpfs of the guest's own: the output pipe, and the name under which text is sourced."""
-TEXT = f"{IO}/bash"
-OUTPUT = f"{IO}/output"
-CONTROL_FD, STATUS_FD, TEXT_FD = 250, 251, 252
-START = f"exec {CONTROL_FD}<&-; shopt -s expand_aliases\n".encode()
-# Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts.
-RUN = (
-    rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-; \builtin echo $? >&{STATUS_FD}" + "\n"
-).encode()
 KILL_AFTER_S, RESTART_AFTER_S = 1.0, 0.5
 TIMED_OUT = 124
-PIECE = 1 << 16
-
-
-class Tail:
-    """Keeps the head and the tail of a stream, `limit` bytes in all, and counts the whole."""
-
-    def __init__(self, limit: int) -> None:
-        self.half = max(limit // 2, 1)
-        self.head = bytearray()
-        self.tail = bytearray()
-        self.total = 0
-
-    def add(self, data: bytes) -> None:
-        self.total += len(data)
-        room = self.half - len(self.head)
-        if room > 0:
-            self.head += data[:room]
-            data = data[room:]
-        self.tail += data
-        if len(self.tail) > 4 * self.half:
-            del self.tail[: -self.half]
-
-    def result(self) -> tuple[bytes, int]:
-        """What is kept, and how many bytes were cut."""
-        tail = self.tail[-self.half :]
-        cut = self.total - len(self.head) - len(tail)
-        if not cut:
-            return bytes(self.head + tail), 0
-        mark = f"\n[... {cut} bytes cut ...]\n".encode()
-        return bytes(self.head) + mark + bytes(tail), cut
 
 
 @dataclass
@@ -73,6 +43,8 @@ class Command:
     """Processes left by earlier commands: not this one's to be killed for."""
     stage: str = "running"
     flooded: bool = False
+    reborn: bool = False
+    """Bash had ended before, so that the command found nothing of what was set in it."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +70,10 @@ class Shell:
         self.pid = 0
         self.control = self.status = self.text = self.output = -1
         self.command: Command | None = None
-        self.frozen = self.used = False
+        self.frozen = False
         self.others: set[int] = set()
         """Processes that the host opened: never signalled on account of a command."""
-        self.renewed = False  # the output pipe is another one than before
+        self.renewed = False  # its pipes are others than before
         self.died: int | None = None  # the exit status of bash, once it was reaped
 
     def start(self) -> None:
@@ -129,7 +101,6 @@ class Shell:
         }
         argv = ["bash", "--norc", "--noprofile", f"/dev/fd/{CONTROL_FD}"]
         self.died = None
-        self.used = False
         try:
             self.pid = processes.spawn(self.who, argv, fds, processes.WORKSPACE)
         finally:
@@ -157,11 +128,11 @@ class Shell:
         self.output = os.open(OUTPUT, os.O_RDONLY | os.O_NONBLOCK)
         self.renewed = True
 
-    def begin(self, text: bytes, seconds: float) -> None:
-        """Start a command; `seconds` is its limit."""
+    def begin(self, text: bytes, seconds: float, keep: int | None, *, reborn: bool = False) -> None:
+        """Start a command; `seconds` is its limit, `keep` how many bytes of output are kept."""
         now = time.monotonic()
-        self.used = True
-        self.command = Command(Tail(self.output_bytes), now + seconds, seconds, now)
+        tail = Tail(keep or self.output_bytes)
+        self.command = Command(tail, now + seconds, seconds, now, reborn=reborn)
         if self.frozen:
             self.command.old = set(processes.all_pids())
             processes.everyone(signal.SIGCONT)
@@ -169,6 +140,12 @@ class Shell:
         os.ftruncate(self.text, 0)
         os.pwrite(self.text, text, 0)
         os.write(self.control, RUN)
+
+    def take_over(self, seconds: float, spent: float, tail: Tail) -> None:
+        """Go on with a command that the host began, `spent` seconds ago, with what it has read."""
+        began = time.monotonic() - spent
+        self.command = Command(tail, began + seconds, seconds, began)
+        self._stop_flood(self.command)
 
     def drain(self) -> bool:
         """Take what the command has written; True at end of file (no process holds the pipe)."""
@@ -182,10 +159,16 @@ class Shell:
                 return True
             if command is not None:
                 command.output.add(data)
-                if command.output.total > self.flood_bytes and not command.flooded:
-                    command.flooded = True
-                    command.deadline = 0.0
+                if self._stop_flood(command):
                     return False
+
+    def _stop_flood(self, command: Command) -> bool:
+        """Whether the command has, just now, written too much: it is killed at the next tick."""
+        if command.flooded or command.output.total <= self.flood_bytes:
+            return False
+        command.flooded = True
+        command.deadline = 0.0
+        return True
 
     def wait_s(self) -> float | None:
         """Seconds until `tick` has something to do, None where no command runs."""
@@ -233,19 +216,16 @@ class Shell:
     def read_status(self) -> tuple[bool, int | None]:
         """(something happened, the command's status or None where the pipe was closed)."""
         try:
-            data = os.read(self.status, 64)
+            return True, parse_status(os.read(self.status, 64))
         except BlockingIOError:
             return False, None
-        try:
-            return True, int(data.split()[-1]) & 0xFF
-        except (IndexError, ValueError):
-            return True, None
 
     def finish(self, status: int, restarted: bool) -> Finished:
         """The end of the command: the last output, what is left behind is stopped."""
         command = self.command
         if command is None:
             raise RuntimeError("no command runs")
+        told = restarted or command.reborn
         held = not self.drain()
         self.command = None
         left = [] if restarted else self._leftover()
@@ -262,9 +242,9 @@ class Shell:
             output,
             bool(cut),
             timed_out,
-            restarted,
+            told,
             time.monotonic() - command.began,
-            self._notes(command, restarted, held and bool(left)),
+            self._notes(command, told, held and bool(left)),
         )
 
     def _leftover(self) -> list[int]:

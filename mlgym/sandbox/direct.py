@@ -1,0 +1,187 @@
+"""The host's own hands on the agent's shell: most commands end without a word to the guest.
+
+Where host and guest share a kernel, the guest sends copies of the shell's pipes. The host then puts
+a command's text into the memfd, tells bash to source it, and reads output and status itself. What
+only PID 1 can do is handed back to the guest by `take_over`: a command that is late, floods, leaves
+processes behind, or ends its bash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlgym.sandbox.guest.script import PIECE, RUN, parse_status
+from mlgym.sandbox.guest.tail import Tail
+
+_FIRST_LOOK_MS, _LONGEST_PAUSE_MS = 1, 32
+_PIPES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that came to its end, and left nothing behind."""
+
+    output: bytes
+    exit_code: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """A command that the guest must take over: the fields of that request, and its body."""
+
+    header: Mapping[str, Any]
+    kept: bytes
+
+
+class DirectShell:
+    """The pipes of one guest's shell, as they are at the moment.
+
+    `inbox` is where the guest sends them; `guest_pid` is its process id on the host.
+    """
+
+    def __init__(self, inbox: socket.socket, guest_pid: int) -> None:
+        self._inbox = inbox
+        self._guest_pid = guest_pid
+        self._received = 0
+        self._fds: list[int] = []
+        self._control = self._status = self._text = self._output = -1
+        self._poller = select.poll()
+        self._status_poller = select.poll()
+        self._children: tuple[int, int] = (-1, -1)
+        self._only_bash = b""
+        self.ready = False
+        """Whether `run` may be called: the pipes are there, and no process stands still."""
+        self.underway = False
+        """Whether a command was begun here whose end nobody has seen."""
+
+    def update(self, handed: int, frozen: bool) -> None:
+        """Take in the pipes that the guest has sent, `handed` times by now.
+
+        Raises:
+            OSError: it did not send them.
+        """
+        self.underway = False
+        while self._received < handed:
+            said, fds, _, _ = socket.recv_fds(self._inbox, 4, _PIPES)
+            self._received += 1
+            self._let_go()
+            self._fds = fds
+            if len(said) != 4 or len(fds) != _PIPES:
+                raise OSError("the guest sent no pipes")
+            self._take(struct.unpack("i", said)[0])
+        self.ready = bool(self._only_bash) and not frozen
+
+    def _take(self, shell: int) -> None:
+        self._control, self._status, self._text, self._output = self._fds
+        self._poller = select.poll()
+        self._poller.register(self._status, select.POLLIN)
+        self._poller.register(self._output, select.POLLIN)
+        self._status_poller = select.poll()
+        self._status_poller.register(self._status, select.POLLIN)
+        bash = _host_pid(self._guest_pid, shell)
+        if bash is not None:
+            with contextlib.suppress(OSError):
+                self._children = (_open_children(self._guest_pid), _open_children(bash))
+                self._fds += self._children
+                self._only_bash = f"{bash} ".encode()
+
+    def _let_go(self) -> None:
+        for fd in self._fds:
+            os.close(fd)
+        self._fds, self._only_bash, self.ready = [], b"", False
+
+    def close(self) -> None:
+        """Release everything. Idempotent."""
+        self._let_go()
+        self._inbox.close()
+
+    def run(self, text: bytes, timeout: float, keep: int, flood: int) -> Ended | HandedBack | None:
+        """Run a command for at most `timeout` seconds; None where bash is gone.
+
+        `keep` bytes of output are kept, of at most `flood`.
+        """
+        began = time.monotonic()
+        tail = Tail(keep)
+        self.underway = True
+        os.ftruncate(self._text, 0)
+        os.pwrite(self._text, text, 0)
+        try:
+            os.write(self._control, RUN)
+        except BrokenPipeError:
+            return None
+        status = self._wait(began + timeout, tail, flood)
+        if status is not None and self._drain(tail, flood) and self._nothing_left():
+            self.underway = False
+            output, cut = tail.result()
+            return Ended(output, status, bool(cut))
+        header: dict[str, Any] = {
+            "timeout": timeout,
+            "spent": time.monotonic() - began,
+            "total": tail.total,
+            "keep": keep,
+        }
+        if status is not None:
+            header["status"] = status
+        return HandedBack(header, tail.kept())
+
+    def _wait(self, deadline: float, tail: Tail, flood: int) -> int | None:
+        """The command's exit status; None where it is late, floods, or bash closed the pipe."""
+        # Most commands say little and end at once: one wait instead of one for each line.
+        if not self._status_poller.poll(_FIRST_LOOK_MS):
+            pause_ms = _FIRST_LOOK_MS
+            while True:
+                left = deadline - time.monotonic()
+                if left <= 0 or tail.total > flood:
+                    return None
+                ready = dict(self._poller.poll(left * 1000 + 1))
+                if self._status in ready:
+                    break
+                if ready.get(self._output, 0) & select.POLLIN:
+                    self._drain(tail, flood)
+                elif self._output in ready:
+                    # Nobody writes, not yet or no more: without a pause this would spin.
+                    self._status_poller.poll(pause_ms)
+                    pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
+        return parse_status(os.read(self._status, 64))
+
+    def _drain(self, tail: Tail, flood: int) -> bool:
+        """Take what was written; True at the end of file: no process holds the output."""
+        while tail.total <= flood:
+            try:
+                data = os.read(self._output, PIECE)
+            except BlockingIOError:
+                return False
+            if not data:
+                return True
+            tail.add(data)
+        return False
+
+    def _nothing_left(self) -> bool:
+        """Whether bash is the only process of the sandbox but PID 1."""
+        guest, bash = self._children
+        return os.pread(guest, 64, 0) == self._only_bash and not os.pread(bash, 64, 0)
+
+
+def _open_children(pid: int) -> int:
+    return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _host_pid(guest: int, inner: int) -> int | None:
+    """The process id on the host of the guest's child that is `inner` inside; None if unknown."""
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{guest}/task/{guest}/children").read_text()
+        for pid in map(int, children.split()):
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("NSpid:") and int(line.split()[-1]) == inner:
+                    return pid
+    return None
