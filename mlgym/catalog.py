@@ -8,8 +8,10 @@ itself. A name stands for one folder: a duplicate is a `ConfigError`. Nothing is
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Literal, cast
 
@@ -52,9 +54,16 @@ def roots() -> Iterator[Path]:
             if not root.is_dir():
                 raise ConfigError(f"MLGYM_PATH: {entry!r} is not a folder")
             yield root
-    for point in entry_points(group="mlgym.packs"):
+    for point in _pack_points(tuple(sys.path)):
         yield Path(cast("Callable[[], str | Path]", point.load())()).absolute()
     yield builtin_root()
+
+
+@cache
+def _pack_points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """What is installed along `path`: reading it all takes milliseconds, at every cold start."""
+    del path
+    return tuple(entry_points(group="mlgym.packs"))
 
 
 def shelf(name: Shelf) -> dict[str, Path]:

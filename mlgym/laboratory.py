@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgym.catalog import home
 from mlgym.errors import SandboxError
 from mlgym.sandbox.backends import choose_backend, load_backend
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
@@ -122,7 +121,7 @@ class Laboratory:
         return SandboxSpec(
             image=spec.image,
             workspace=stage_workspace(self._task, temporary, self._with_solution),
-            mounts=((prepared.public, WORKSPACE_DATA), (stubs_folder(home()), STUBS_INSIDE)),
+            mounts=((prepared.public, WORKSPACE_DATA), (stubs_folder(), STUBS_INSIDE)),
             limits=spec.limits(),
             network=spec.resources.network,
             label=f"{spec.id}-workspace",

@@ -16,7 +16,7 @@ from typing import Literal
 
 from mlgym import catalog
 from mlgym.errors import ConfigError, MLGymError, SandboxError, TaskError
-from mlgym.sandbox.backends import BUILTIN, backend_names, load_backend
+from mlgym.sandbox.backends import backend_names, load_backend
 from mlgym.sandbox.base import Limits, SandboxSpec
 from mlgym.sandbox.bwrap import find_bwrap
 from mlgym.sandbox.docker_client import connect
@@ -68,7 +68,7 @@ def examine() -> Iterator[Check]:
     images = _Images()
     yield from images.checks()
     for name in backend_names():
-        yield _sandbox(name, images.sound)
+        yield from _sandbox(name, images.sound)
     yield from _data()
     keys = [name for name in _KEYS if os.environ.get(name)]
     yield Check(
@@ -144,21 +144,25 @@ class _Images:
                 yield Check(f"image {name}", "ok", f"built for bubblewrap, {environment}")
 
 
-def _sandbox(name: str, images: list[ImageSpec]) -> Check:
+def _sandbox(name: str, images: list[ImageSpec]) -> Iterator[Check]:
     title = f"sandbox {name}"
     if name == "bubblewrap":
-        return _bubblewrap(title, images)
-    if name == "docker":
-        return _docker(title, images)
-    if name not in BUILTIN:
-        return Check(title, "ok", "installed; not tried")
-    return Check(title, "failed", "unknown")
+        yield from _bubblewrap(title, images)
+    elif name == "docker":
+        yield from _docker(title, images)
+    else:
+        yield Check(title, "ok", "installed; not tried")
 
 
-def _bubblewrap(title: str, images: list[ImageSpec]) -> Check:
+def _bubblewrap(title: str, images: list[ImageSpec]) -> Iterator[Check]:
     built = next((image for image in images if built_environment(image)), None)
-    if built is not None:
-        return _tried(title, built, "bubblewrap", "see `man bwrap`, or use --sandbox docker")
+    if built is None:
+        yield _bare_bubblewrap(title)
+    else:
+        yield from _tried(title, built, "bubblewrap", "see `man bwrap`, or use --sandbox docker")
+
+
+def _bare_bubblewrap(title: str) -> Check:
     # Without an image there is no sandbox of ours to start; whether the kernel lets one be made
     # shows all the same.
     namespaces = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
@@ -174,11 +178,12 @@ def _bubblewrap(title: str, images: list[ImageSpec]) -> Check:
     return Check(title, "ok", "the kernel lets one be made; no image is built to try more")
 
 
-def _docker(title: str, images: list[ImageSpec]) -> Check:
+def _docker(title: str, images: list[ImageSpec]) -> Iterator[Check]:
     try:
         client = connect()
     except SandboxError as error:
-        return Check(title, "missing", str(error))
+        yield Check(title, "missing", str(error))
+        return
     with contextlib.closing(client):
         engine = client.version().get("Version", "of unknown version")
         tags = {tag for image in client.images.list() for tag in image.tags}
@@ -186,12 +191,15 @@ def _docker(title: str, images: list[ImageSpec]) -> Check:
     if built is None:
         names = ", ".join(image.name for image in images)
         mend = f"mlgym images build {images[0].name if images else 'base'} --sandbox docker"
-        return Check(title, "missing", f"engine {engine} answers; not built: {names}", mend)
-    return _tried(title, built, "docker", "", f"engine {engine}, ")
+        yield Check(title, "missing", f"engine {engine} answers; not built: {names}", mend)
+    else:
+        yield from _tried(title, built, "docker", "", f"engine {engine}, ")
 
 
-def _tried(title: str, image: ImageSpec, backend: str, mend: str, told: str = "") -> Check:
-    """Whether a sandbox can be started and a command run in it."""
+def _tried(
+    title: str, image: ImageSpec, backend: str, mend: str, told: str = ""
+) -> Iterator[Check]:
+    """Whether a sandbox can be started and a command run in it, and which limits then hold."""
     try:
         with scratch("doctor") as empty:
             spec = SandboxSpec(
@@ -199,11 +207,24 @@ def _tried(title: str, image: ImageSpec, backend: str, mend: str, told: str = ""
             )
             with load_backend(backend)(spec) as sandbox:
                 result = sandbox.run("echo works", _TRY_S)
+                limits = sandbox.limits_in_force
     except MLGymError as error:
-        return Check(title, "failed", str(error), mend)
+        yield Check(title, "failed", str(error), mend)
+        return
     if result.output.strip() != "works":
-        return Check(title, "failed", f"a command in it said {result.output!r:.200}", mend)
-    return Check(title, "ok", f"{told}tried: it starts and runs a command")
+        yield Check(title, "failed", f"a command in it said {result.output!r:.200}", mend)
+        return
+    yield Check(title, "ok", f"{told}tried: it starts and runs a command")
+    yield _limits(f"limits {backend}", limits)
+
+
+def _limits(title: str, limits: Limits) -> Check:
+    held = [f"{name}: {how}" for name, how in sorted(limits.mechanism.items())]
+    if not limits.weaker:
+        return Check(title, "ok", "\n".join(["each is held as well as it can be", *held]))
+    loose = [f"{name} is held loosely: {why}" for name, why in sorted(limits.weaker.items())]
+    mend = "systemd-run --user --scope -p Delegate=yes mlgym ..., or --sandbox docker"
+    return Check(title, "missing", "\n".join(["some could be held better", *loose, *held]), mend)
 
 
 def _data() -> Iterator[Check]:

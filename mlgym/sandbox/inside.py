@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-GUEST_FOLDER = Path(__file__).parent / "guest"
+from mlgym.sandbox.laid import laid_folder
+
 GUEST_INSIDE = "/run/mlgym/guest"
 GUEST_COMMAND = (
     "-I",
@@ -21,6 +22,13 @@ WRITABLE = tuple(SHARES)
 """Wiped at every reset."""
 WORKSPACE = "/workspace"
 PATH = "/opt/env/bin:/opt/mlgym/bin:/usr/local/bin:/usr/bin:/bin"
+
+
+def guest_folder() -> Path:
+    """The guest, to be mounted at `GUEST_INSIDE`: compiled, because every cold start imports it."""
+    source = Path(__file__).parent / "guest"
+    files = {path.name: path.read_bytes() for path in source.glob("*.py")}
+    return laid_folder("guest", files, compiled=True)
 
 
 def disk_sizes(disk_bytes: int | None) -> dict[str, int]:

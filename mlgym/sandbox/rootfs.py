@@ -18,7 +18,7 @@ from pathlib import Path
 from mlgym.catalog import home
 from mlgym.errors import SandboxError
 from mlgym.sandbox.guest.files import FIXED_MTIME
-from mlgym.sandbox.inside import GUEST_FOLDER, GUEST_INSIDE, WRITABLE
+from mlgym.sandbox.inside import GUEST_INSIDE, WRITABLE, guest_folder
 
 Mounts = tuple[tuple[Path, str], ...]
 
@@ -66,7 +66,7 @@ def binds(environment: Path, mounts: Mounts, network: bool) -> Mounts:
         found.append((Path(prefix), prefix))
     if network:
         found += [(Path(path), path) for path in _NETWORK_FILES if Path(path).exists()]
-    found += [(environment, "/opt/env"), (GUEST_FOLDER, GUEST_INSIDE), *mounts]
+    found += [(environment, "/opt/env"), (guest_folder(), GUEST_INSIDE), *mounts]
     return tuple(found)
 
 

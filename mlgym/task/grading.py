@@ -8,20 +8,17 @@ untrusted code holds. Sandboxes are kept warm between gradings and reset in plac
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import shutil
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mlgym.catalog import home
 from mlgym.errors import SandboxError, SubmissionError, TaskError
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
+from mlgym.sandbox.laid import laid_folder
 from mlgym.sandbox.scratch import scratch
 from mlgym.task.data import Prepared
 from mlgym.task.frames import FrameError, FrameLink, FrameTimeoutError
@@ -181,21 +178,7 @@ def kit_folder() -> Path:
     """The kit under the names by which graders import it, in `$MLGYM_HOME`."""
     source = Path(__file__).parent
     contents = {name: (source / file).read_bytes() for file, name in KIT_FILES.items()}
-    digest = hashlib.sha256(b"\0".join(contents.values())).hexdigest()[:12]
-    folder = home() / f"kit-{digest}"
-    if not folder.is_dir():
-        home().mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix="kit.new-", dir=home()))
-        for name, content in contents.items():
-            (fresh / name).write_bytes(content)
-            (fresh / name).chmod(0o644)
-        fresh.chmod(0o755)
-        try:
-            fresh.rename(folder)
-        except OSError:
-            # Another process was faster; its kit is the same.
-            shutil.rmtree(fresh)
-    return folder
+    return laid_folder("kit", contents, compiled=True)
 
 
 def _command(role: str) -> list[str]:

@@ -6,7 +6,7 @@ starts inherits it. Bubblewrap has done so before.
 
 from __future__ import annotations
 
-import base64
+import binascii
 
 _SET_DUMPABLE, _SET_SECCOMP, _SET_NO_NEW_PRIVS, _FILTER = 4, 22, 38, 2
 _INSTRUCTION = 8
@@ -37,7 +37,7 @@ def confine(program: str, *, same_user: bool) -> None:
     class Program(ctypes.Structure):
         _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
-    code = base64.b64decode(program)
+    code = binascii.a2b_base64(program)
     buffer = ctypes.create_string_buffer(code, len(code))
     filled = Program(len(code) // _INSTRUCTION, ctypes.addressof(buffer))
     prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -10,14 +10,13 @@ import errno
 import os
 import stat
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
 
-from .frames import CHUNK
+from .frames import CHUNK, Header
 
 FIXED_MTIME = 1_700_000_000
 """Modification time, in Unix seconds, of everything that is laid: observations repeat exactly."""
 
-Entry = dict[str, Any]
+Entry = Header
 """`path` relative to the workspace, `mode`, and `size` for a file or `link` for a symbolic link."""
 
 

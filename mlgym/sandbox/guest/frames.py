@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PREFIX = struct.Struct(">II")
 MAX_HEADER = 4 << 20
@@ -14,7 +17,10 @@ CHUNK = 1 << 18
 CREDIT = 1 << 20
 """How many bytes of a channel's output the guest sends ahead of the host's acknowledgement."""
 
-Header = dict[str, Any]
+if TYPE_CHECKING:
+    Header = dict[str, Any]
+else:
+    Header = dict
 
 
 def pack(header: Header, body: bytes | bytearray = b"") -> bytes:

@@ -8,8 +8,10 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 WORKSPACE = "/workspace"
 STDERR_TAIL = 8192
@@ -17,7 +19,6 @@ PIPE_BYTES = 1 << 18
 """What a channel's pipe holds, where the kernel allows it: fewer turns for large frames."""
 
 
-@dataclass(frozen=True)
 class Identity:
     """Who the agent is inside, and what its processes get.
 
@@ -25,10 +26,15 @@ class Identity:
     agent's user already, and nothing is dropped.
     """
 
-    uid: int
-    gid: int
-    environment: Mapping[str, str]
-    rlimits: Mapping[str, int]
+    __slots__ = ("environment", "gid", "rlimits", "uid")
+
+    def __init__(
+        self, uid: int, gid: int, environment: Mapping[str, str], rlimits: Mapping[str, int]
+    ) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.environment = environment
+        self.rlimits = rlimits
 
     @property
     def drops(self) -> bool:
@@ -37,6 +43,11 @@ class Identity:
 
 def become(who: Identity) -> None:
     """Turn this process, for good, into the agent's user with its limits."""
+    # Where memory runs out after all, the agent's processes go first, not the host's or the guest.
+    with contextlib.suppress(OSError):
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, b"1000")
+        os.close(fd)
     for name, limit in who.rlimits.items():
         which = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(which)[1]
@@ -168,22 +179,26 @@ def reap() -> dict[int, int]:
         ended[pid] = 128 - code if code < 0 else code
 
 
-@dataclass
 class ChannelProcess:
-    """A process joined to the host by its stdin and stdout."""
+    """A process joined to the host by its stdin and stdout.
 
-    number: int
-    pid: int
-    stdin: int | None
-    stdout: int | None
-    stderr: int | None
-    credit: int
-    waiting: bytearray = field(default_factory=bytearray)
-    close_when_sent: bool = False
-    errors: bytearray = field(default_factory=bytearray)
-    status: int | None = None
-    fed: int = 0
-    """Bytes written to its stdin that the host was not told of yet."""
+    `fed` counts the bytes written to its stdin that the host was not told of yet.
+    """
+
+    def __init__(
+        self, number: int, pid: int, stdin: int, stdout: int, stderr: int, credit: int
+    ) -> None:
+        self.number = number
+        self.pid = pid
+        self.stdin: int | None = stdin
+        self.stdout: int | None = stdout
+        self.stderr: int | None = stderr
+        self.credit = credit
+        self.waiting = bytearray()
+        self.close_when_sent = False
+        self.errors = bytearray()
+        self.status: int | None = None
+        self.fed = 0
 
     def note_error(self, data: bytes) -> None:
         self.errors += data

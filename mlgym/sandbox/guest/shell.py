@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass, field
 
 from . import processes
 from .processes import Identity
@@ -31,33 +30,43 @@ KILL_AFTER_S, RESTART_AFTER_S = 1.0, 0.5
 TIMED_OUT = 124
 
 
-@dataclass
 class Command:
-    """A command on its way."""
+    """A command on its way. Times are on the monotonic clock, in seconds.
 
-    output: Tail
-    deadline: float
-    seconds: float
-    began: float
-    old: set[int] = field(default_factory=set[int])
-    """Processes left by earlier commands: not this one's to be killed for."""
-    stage: str = "running"
-    flooded: bool = False
-    reborn: bool = False
-    """Bash had ended before, so that the command found nothing of what was set in it."""
+    `old` are processes left by earlier commands: not this one's to be killed for. `reborn`: bash
+    had ended before, so that the command found nothing of what was set in it.
+    """
+
+    def __init__(self, output: Tail, seconds: float, began: float, reborn: bool = False) -> None:
+        self.output = output
+        self.seconds = seconds
+        self.began = began
+        self.deadline = began + seconds
+        self.reborn = reborn
+        self.old: set[int] = set()
+        self.stage = "running"
+        self.flooded = False
 
 
-@dataclass(frozen=True)
 class Finished:
     """What a command came to; `notes` are sentences for the agent."""
 
-    exit_code: int
-    output: bytes
-    truncated: bool
-    timed_out: bool
-    restarted: bool
-    seconds: float
-    notes: tuple[str, ...]
+    def __init__(
+        self,
+        command: Command,
+        exit_code: int,
+        output: bytes,
+        truncated: bool,
+        restarted: bool,
+        notes: tuple[str, ...],
+    ) -> None:
+        self.exit_code = exit_code
+        self.output = output
+        self.truncated = truncated
+        self.timed_out = command.stage != "running" and not command.flooded
+        self.restarted = restarted
+        self.seconds = time.monotonic() - command.began
+        self.notes = notes
 
 
 class Shell:
@@ -130,9 +139,8 @@ class Shell:
 
     def begin(self, text: bytes, seconds: float, keep: int | None, *, reborn: bool = False) -> None:
         """Start a command; `seconds` is its limit, `keep` how many bytes of output are kept."""
-        now = time.monotonic()
         tail = Tail(keep or self.output_bytes)
-        self.command = Command(tail, now + seconds, seconds, now, reborn=reborn)
+        self.command = Command(tail, seconds, time.monotonic(), reborn)
         if self.frozen:
             self.command.old = set(processes.all_pids())
             processes.everyone(signal.SIGCONT)
@@ -143,8 +151,7 @@ class Shell:
 
     def take_over(self, seconds: float, spent: float, tail: Tail) -> None:
         """Go on with a command that the host began, `spent` seconds ago, with what it has read."""
-        began = time.monotonic() - spent
-        self.command = Command(tail, began + seconds, seconds, began)
+        self.command = Command(tail, seconds, time.monotonic() - spent)
         self._stop_flood(self.command)
 
     def drain(self) -> bool:
@@ -235,17 +242,11 @@ class Shell:
         if held and not restarted:
             self._fresh_output()
         output, cut = command.output.result()
-        timed_out = command.stage != "running" and not command.flooded
-        code = TIMED_OUT if timed_out else status
-        return Finished(
-            code,
-            output,
-            bool(cut),
-            timed_out,
-            told,
-            time.monotonic() - command.began,
-            self._notes(command, told, held and bool(left)),
-        )
+        notes = self._notes(command, told, held and bool(left))
+        finished = Finished(command, status, output, bool(cut), told, notes)
+        if finished.timed_out:
+            finished.exit_code = TIMED_OUT
+        return finished
 
     def _leftover(self) -> list[int]:
         spared = {self.pid, *self.others}

@@ -11,7 +11,10 @@ import os
 import stat
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
 
 _PIECE = 1 << 18
 _MTIME = "MLGYM.mtime_ns"

@@ -1,0 +1,50 @@
+"""Small read-only folders of MLGym's own that sandboxes mount: made once, shared by all."""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import os
+import py_compile
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlgym.catalog import home
+from mlgym.sandbox.guest.files import FIXED_MTIME
+
+
+def laid_folder(
+    name: str, files: Mapping[str, bytes], *, mode: int = 0o644, compiled: bool = False
+) -> Path:
+    """`$MLGYM_HOME/<name>-<digest>` with these files, by path below it, made if need be.
+
+    With `compiled` the byte code of this interpreter's version lies beside them.
+
+    Raises OSError where it cannot be written.
+    """
+    parts = [f"{path}\0{mode}\0{compiled}\0".encode() + files[path] for path in sorted(files)]
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+    folder = home() / f"{name}-{digest}"
+    if folder.is_dir():
+        return folder
+    home().mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f"{name}.new-", dir=home()))
+    fresh.chmod(0o755)
+    for path, content in files.items():
+        target = fresh / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    if compiled:
+        unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        compileall.compile_dir(fresh, quiet=2, invalidation_mode=unchecked)
+    for path in [*fresh.rglob("*"), fresh]:
+        path.chmod(0o755 if path.is_dir() else mode)
+        os.utime(path, (FIXED_MTIME, FIXED_MTIME))
+    try:
+        fresh.rename(folder)
+    except OSError:
+        # Another process was faster; its folder is the same.
+        shutil.rmtree(fresh)
+    return folder
