@@ -3,6 +3,7 @@
 #
 #   make demo    install, then run the reference solution of house_price to a score
 #   make test    install the development tools too, then run every test that can run here
+#   make test-soak   play 1,000 episodes in one process on each sandbox: nothing may grow
 #   make lint    format, style, types and layers
 #   make docs    build the documentation into site/, strictly
 #   make clean   remove what these made in this folder, but for runs/: those are results
@@ -10,13 +11,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-soak lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
 
 test: .venv/installed-dev
 	$(BIN)/pytest
+
+test-soak: .venv/installed-dev
+	MLGYM_SOAK_EPISODES=1000 $(BIN)/pytest -s tests/test_soak.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

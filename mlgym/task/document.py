@@ -47,7 +47,8 @@ def read_document(file: Path) -> Document:
         raise TaskError(f"{file}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"{file}: cannot be read: {error}") from error
-    loader = yaml.SafeLoader(text)
+    # The same language, read by libyaml where PyYAML was built with it: ten times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     lines: dict[FieldPath, int] = {}
     try:
         node = loader.get_single_node()
