@@ -145,6 +145,34 @@ def test_one_program_leaves_nothing_for_the_next(number_task: Path) -> None:
         grader.grade({"program.py": reader.encode()}, "test")
 
 
+MESSY = """\
+import os, subprocess
+subprocess.Popen(["sleep", "86398"], start_new_session=True)
+for folder in ("/tmp", "/dev/shm", "/home/agent", "/workspace"):
+    os.makedirs(folder + "/left/over")
+    open(folder + "/mark", "w").write("1")
+"""
+
+
+def test_gradings_share_warm_sandboxes_that_are_clean_in_between(
+    number_task: Path, backend: str
+) -> None:
+    with grader_for(folder_of(number_task, ROUNDS_GRADER), backend) as grader:
+        grader.grade({"program.py": GOOD.encode()}, "test")
+        before = (grader._referee, grader._player)
+        for _ in range(3):
+            grader.grade({"program.py": (MESSY + GOOD).encode()}, "test")
+            assert (grader._referee, grader._player) == before
+            for sandbox in before:
+                assert sandbox is not None
+                left = sandbox.run("find /workspace /tmp /dev/shm /home/agent -mindepth 1", 10)
+                assert left.output == ""
+                # Read by the shell itself, so that there is no other process to be seen.
+                look = "for p in /proc/[0-9]*; do read name < $p/comm; echo $name; done"
+                names = sandbox.run(look, 10).output.split()
+                assert [name.split(".")[0] for name in names] == ["python3", "bash"]
+
+
 PREDICTIONS = "def grade(submission, answers, split, rng):\n    {}\n    return {{'value': 1.0}}\n"
 BUGS = {
     "raises": ("raise KeyError('oops')", "oops"),
