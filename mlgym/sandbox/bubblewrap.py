@@ -28,7 +28,7 @@ from mlgym.sandbox.cgroups import Group
 from mlgym.sandbox.direct import DirectShell
 from mlgym.sandbox.guest_sandbox import GuestSandbox
 from mlgym.sandbox.images import require_environment
-from mlgym.sandbox.inside import GUEST_COMMAND, disk_mechanism
+from mlgym.sandbox.inside import GUEST_COMMAND, all_mounts, disk_mechanism
 from mlgym.sandbox.launching import AgentUser, HandOver, Launched
 from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
 from mlgym.sandbox.rootfs import binds, interpreter, make_root
@@ -81,7 +81,7 @@ class BubblewrapLauncher:
         self._slot = slots.acquire()
         is_root = os.getuid() == 0
         uid = self._slot.uid if is_root else INNER_UID
-        root = make_root(binds(environment, spec.mounts, spec.network), uid, uid)
+        root = make_root(binds(environment, all_mounts(spec), spec.network), uid, uid)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release()
         ours, theirs = socket.socketpair()
         inbox, guests = socket.socketpair()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlgym.errors import SandboxError
 from mlgym.sandbox.base import SandboxSpec
-from mlgym.sandbox.inside import WRITABLE, disk_sizes
+from mlgym.sandbox.inside import WRITABLE, all_mounts, disk_sizes
 from mlgym.sandbox.rootfs import binds, hidden
 
 _CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER")
@@ -37,8 +37,9 @@ def find_bwrap() -> Path:
 def bwrap_arguments(spec: SandboxSpec, root: Path, environment: Path) -> list[str]:
     """Everything but the program and its descriptors."""
     arguments = ["--ro-bind", str(root), "/"]
-    inner = [mount for mount in spec.mounts if _is_inner(mount[1])]
-    outer = tuple(mount for mount in spec.mounts if not _is_inner(mount[1]))
+    mounts = all_mounts(spec)
+    inner = [mount for mount in mounts if _is_inner(mount[1])]
+    outer = tuple(mount for mount in mounts if not _is_inner(mount[1]))
     for host, inside in binds(environment, outer, spec.network):
         arguments += ["--ro-bind", str(host), inside]
     for folder in hidden():

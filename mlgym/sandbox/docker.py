@@ -30,10 +30,9 @@ from mlgym.sandbox.docker_images import require_docker_image
 from mlgym.sandbox.guest_sandbox import GuestSandbox
 from mlgym.sandbox.inside import (
     GUEST_COMMAND,
-    GUEST_INSIDE,
+    all_mounts,
     disk_mechanism,
     disk_sizes,
-    guest_folder,
 )
 from mlgym.sandbox.launching import AgentUser, Launched
 from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
@@ -142,10 +141,9 @@ class DockerLauncher:
         """Read-only binds; where the daemon may be elsewhere, volumes filled by copying."""
         from docker.types import Mount
 
-        wanted = [(guest_folder(), GUEST_INSIDE), *spec.mounts]
         copy = not is_local(self._client) if self._copy_mounts is None else self._copy_mounts
         mounts: list[Any] = []
-        for host, inside in wanted:
+        for host, inside in all_mounts(spec):
             if not copy:
                 mounts.append(Mount(inside, str(host), type="bind", read_only=True))
                 continue

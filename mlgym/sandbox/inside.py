@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mlgym.sandbox.base import SandboxSpec
 from mlgym.sandbox.laid import laid_folder
 
+Mounts = tuple[tuple[Path, str], ...]
+
 GUEST_INSIDE = "/run/mlgym/guest"
+STARTER_INSIDE = "/run/mlgym/workspace"
+"""The starter files, read-only: from here the guest lays the workspace."""
 GUEST_COMMAND = (
     "-I",
     "-S",
@@ -22,6 +27,12 @@ WRITABLE = tuple(SHARES)
 """Wiped at every reset."""
 WORKSPACE = "/workspace"
 PATH = "/opt/env/bin:/opt/mlgym/bin:/usr/local/bin:/usr/bin:/bin"
+
+
+def all_mounts(spec: SandboxSpec) -> Mounts:
+    """What every sandbox mounts read-only, and what this one does besides."""
+    ours = ((guest_folder(), GUEST_INSIDE), (spec.workspace, STARTER_INSIDE))
+    return (*ours, *spec.mounts)
 
 
 def guest_folder() -> Path:

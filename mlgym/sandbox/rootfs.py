@@ -18,9 +18,7 @@ from pathlib import Path
 from mlgym.catalog import home
 from mlgym.errors import SandboxError
 from mlgym.sandbox.guest.files import FIXED_MTIME
-from mlgym.sandbox.inside import GUEST_INSIDE, WRITABLE, guest_folder
-
-Mounts = tuple[tuple[Path, str], ...]
+from mlgym.sandbox.inside import WRITABLE, Mounts
 
 _LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _SYSTEM = (
@@ -66,7 +64,7 @@ def binds(environment: Path, mounts: Mounts, network: bool) -> Mounts:
         found.append((Path(prefix), prefix))
     if network:
         found += [(Path(path), path) for path in _NETWORK_FILES if Path(path).exists()]
-    found += [(environment, "/opt/env"), (guest_folder(), GUEST_INSIDE), *mounts]
+    found += [(environment, "/opt/env"), *mounts]
     return tuple(found)
 
 

@@ -15,9 +15,8 @@ from mlgym.sandbox.base import SandboxSpec
 from mlgym.sandbox.channel import GuestChannel
 from mlgym.sandbox.direct import Ended
 from mlgym.sandbox.guest.frames import FrameParser, Header, pack
-from mlgym.sandbox.inside import WRITABLE, agent_environment
+from mlgym.sandbox.inside import STARTER_INSIDE, WRITABLE, agent_environment
 from mlgym.sandbox.launching import AgentUser, HandOver, Transport
-from mlgym.sandbox.packing import pack_folder
 from mlgym.types import ExecResult
 
 MAX_BODY = 64 << 20
@@ -53,7 +52,6 @@ class GuestSession:
 
     def setup(self) -> None:
         """Tell the guest who the agent is and what to lay; it answers once the shell is up."""
-        entries, body = pack_folder(self._spec.workspace)
         keep: dict[str, list[str]] = {}
         for _, inside in self._spec.mounts:
             for folder in WRITABLE:
@@ -69,7 +67,7 @@ class GuestSession:
                 "environment": agent_environment(limits.cpus),
                 "rlimits": dict(user.rlimits),
             },
-            "entries": entries,
+            "source": STARTER_INSIDE,
             "wipe": WRITABLE,
             "keep": keep,
             "output_bytes": limits.output_bytes,
@@ -78,7 +76,7 @@ class GuestSession:
         }
         if self._hand_over is not None:
             header["hand_over"] = self._hand_over.guest_fd
-        self._renewed(self._request(header, body, 30.0)[0])
+        self._renewed(self._request(header, b"", 30.0)[0])
 
     def run(self, command: str, timeout: float, keep: int | None = None) -> ExecResult:
         """See `Sandbox.run`. `keep` is how many bytes of output are kept, where not the limit."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-from collections.abc import Callable
 
 from . import processes
 from .frames import CHUNK, CREDIT, Header
+from .light import TYPE_CHECKING, suppress
 from .loop import Loop
-from .processes import ChannelProcess, Identity, Work
+from .processes import ChannelProcess, Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .processes import Work
 
 
 class Channels:
@@ -102,7 +106,7 @@ class Channels:
         fd = channel.stderr
         if fd is None:
             return
-        with contextlib.suppress(BlockingIOError):
+        with suppress(BlockingIOError):
             data = os.read(fd, CHUNK)
             channel.note_error(data)
             if not data:

@@ -7,14 +7,13 @@ ends its bash. So between commands nobody here listens to those pipes.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 import struct
 
 from . import processes
 from .frames import Header
+from .light import signal, suppress
 from .loop import Loop
 from .processes import Identity
 from .shell import Finished, Shell
@@ -145,10 +144,10 @@ class Commands:
         shell = self.shell
         if not shell.others:
             processes.everyone(signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.kill(shell.pid, signal.SIGKILL)
         if shell.died is None:
-            with contextlib.suppress(ChildProcessError):
+            with suppress(ChildProcessError):
                 code = os.waitstatus_to_exitcode(os.waitpid(shell.pid, 0)[1])
                 shell.died = 128 - code if code < 0 else code
         finished = None

@@ -9,15 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Generator, Iterator, Sequence
 
-from .frames import CHUNK, Header
+from .frames import CHUNK
+from .light import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
 
 FIXED_MTIME = 1_700_000_000
 """Modification time, in Unix seconds, of everything that is laid: observations repeat exactly."""
-
-Entry = Header
-"""`path` relative to the workspace, `mode`, and `size` for a file or `link` for a symbolic link."""
 
 
 def problem(number: int, path: str) -> OSError:
@@ -175,30 +175,46 @@ def wipe(folder: str, keep: Sequence[str] = ()) -> None:
             os.rmdir(path)
 
 
-def lay(root: str, entries: Sequence[Entry], body: bytes, uid: int, gid: int) -> None:
-    """Lay starter files below `root`, owned by the agent, with fixed modification times."""
+def lay(source: str, root: str, skip: Sequence[str], uid: int, gid: int) -> None:
+    """Copy the starter files below `source` to `root`, owned by the agent, with fixed times.
+
+    Top-level names in `skip` are mount points, and stay out. What is neither file, folder nor link
+    is an OSError.
+    """
     own = os.getuid() == 0
-    folders: list[str] = [root]
-    offset = 0
-    for entry in entries:
-        path = os.path.join(root, entry["path"])
-        if "link" in entry:
-            os.symlink(entry["link"], path)
-        elif "size" in entry:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                view = memoryview(body)[offset : offset + entry["size"]]
-                while view:
-                    view = view[os.write(fd, view) :]
-                os.fchmod(fd, entry["mode"])
-            finally:
-                os.close(fd)
-            offset += entry["size"]
-        else:
+    laid: list[str] = []
+    todo = [name for name in sorted(os.listdir(source), reverse=True) if name not in skip]
+    while todo:
+        name = todo.pop()
+        origin, path = os.path.join(source, name), os.path.join(root, name)
+        mode = os.lstat(origin).st_mode
+        if stat.S_ISLNK(mode):
+            os.symlink(os.readlink(origin), path)
+        elif stat.S_ISDIR(mode):
             os.mkdir(path, 0o755)
-            folders.append(path)
+            below = sorted(os.listdir(origin), reverse=True)
+            todo += [os.path.join(name, inner) for inner in below]
+        elif stat.S_ISREG(mode):
+            _copy(origin, path, 0o755 if mode & 0o100 else 0o644)
+        else:
+            raise problem(errno.EINVAL, origin)
         if own:
             os.chown(path, uid, gid, follow_symlinks=False)
+        laid.append(path)
+    # From the last to the first: what is laid into a folder changes its time.
+    for path in [*reversed(laid), root]:
         os.utime(path, (FIXED_MTIME, FIXED_MTIME), follow_symlinks=False)
-    for folder in folders:
-        os.utime(folder, (FIXED_MTIME, FIXED_MTIME))
+
+
+def _copy(origin: str, path: str, mode: int) -> None:
+    source = os.open(origin, os.O_RDONLY)
+    try:
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            while os.sendfile(target, source, None, 1 << 24):
+                pass
+            os.fchmod(target, mode)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)

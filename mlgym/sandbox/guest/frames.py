@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import struct
-from collections.abc import Iterator
 
-TYPE_CHECKING = False
+from .light import TYPE_CHECKING, dumps, loads
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
+
 
 PREFIX = struct.Struct(">II")
 MAX_HEADER = 4 << 20
@@ -25,7 +26,7 @@ else:
 
 def pack(header: Header, body: bytes | bytearray = b"") -> bytes:
     """One frame as bytes."""
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = dumps(header).encode()
     return PREFIX.pack(len(text), len(body)) + text + body
 
 
@@ -51,7 +52,7 @@ class FrameParser:
             start = PREFIX.size + header_size
             if len(self._data) < start + body_size:
                 return
-            header = json.loads(bytes(self._data[PREFIX.size : start]))
+            header = loads(self._data[PREFIX.size : start].decode())
             if not isinstance(header, dict):
                 raise ValueError("a frame's header is not an object")  # noqa: TRY004
             body = bytes(self._data[start : start + body_size])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-from collections.abc import Callable
 
 from .frames import Header, pack
+from .light import TYPE_CHECKING, suppress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HOST_IN, HOST_OUT = 0, 1  # what the guest was started with
 
@@ -40,7 +42,7 @@ class Loop:
 
     def unwatch(self, fd: int) -> None:
         if self.handlers.pop(fd, None) is not None:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 self.poller.unregister(fd)
 
     def send(self, header: Header, body: bytes = b"") -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import resource
-import signal
-from collections.abc import Callable, Generator, Mapping, Sequence
 
-TYPE_CHECKING = False
+from .light import TYPE_CHECKING, signal, suppress
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
+
+    Work = Sequence[str] | Callable[[], None]
+    """What a process is for: a program with its arguments, or a function of the guest's own."""
+
 
 WORKSPACE = "/workspace"
 STDERR_TAIL = 8192
@@ -44,7 +47,7 @@ class Identity:
 def become(who: Identity) -> None:
     """Turn this process, for good, into the agent's user with its limits."""
     # Where memory runs out after all, the agent's processes go first, not the host's or the guest.
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(fd, b"1000")
         os.close(fd)
@@ -60,23 +63,21 @@ def become(who: Identity) -> None:
     os.umask(0o022)
 
 
-@contextlib.contextmanager
-def acting_as(who: Identity) -> Generator[None, None, None]:
+class ActingAs:
     """Touch files as the agent's user: with its rights only, and what is made belongs to it."""
-    if not who.drops:
-        yield
-        return
-    os.setegid(who.gid)
-    os.seteuid(who.uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
+    def __init__(self, who: Identity) -> None:
+        self._who = who
 
-Work = Sequence[str] | Callable[[], None]
-"""What a process is for: a program with its arguments, or a function of the guest's own."""
+    def __enter__(self) -> None:
+        if self._who.drops:
+            os.setegid(self._who.gid)
+            os.seteuid(self._who.uid)
+
+    def __exit__(self, *_: object) -> None:
+        if self._who.drops:
+            os.seteuid(0)
+            os.setegid(0)
 
 
 def spawn(who: Identity, work: Work, fds: Mapping[int, int], cwd: str) -> int:
@@ -114,7 +115,7 @@ def _child(who: Identity, work: Work, fds: Mapping[int, int], cwd: str) -> NoRet
             os._exit(0)
         os.execvpe(work[0], list(work), dict(who.environment))
     except BaseException as error:  # noqa: BLE001 - a forked child must never return
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             os.write(2, f"{name}: {error}\n".encode("utf-8", "backslashreplace"))
     os._exit(failed)
 
@@ -125,10 +126,10 @@ def _above(fd: int) -> int:
 
 def everyone(number: int, spare: Sequence[int] = ()) -> None:
     """Signal every process but PID 1, at once; those in `spare` are continued after a stop."""
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         os.kill(-1, number)
     for pid in spare:
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
 
 
@@ -210,9 +211,9 @@ class ChannelProcess:
         while todo:
             pid = todo.pop()
             todo += children(pid)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
     def close(self, name: str) -> None:
@@ -238,6 +239,6 @@ def open_process(who: Identity, number: int, work: Work, cwd: str, credit: int) 
     for fd in (ours_in[1], ours_out[0], ours_err[0]):
         os.set_blocking(fd, False)
     for fd in (ours_in[1], ours_out[0]):
-        with contextlib.suppress(OSError):  # refused where the user's pipes take much already
+        with suppress(OSError):  # refused where the user's pipes take much already
             fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return ChannelProcess(number, pid, ours_in[1], ours_out[0], ours_err[0], credit)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import select
-import signal
 
 from . import files, processes
 from .channels import Channels
 from .commands import Commands
 from .confine import confine
 from .frames import CHUNK, FrameParser, Header
+from .light import signal, suppress
 from .loop import HOST_IN, HOST_OUT, HostGoneError, Loop
 from .processes import Identity
 from .script import PIECE
@@ -29,8 +28,7 @@ class Server:
         self.loop = Loop()
         self.parser = FrameParser(MAX_BODY)
         self.channels = Channels(self.loop)
-        self.entries: list[files.Entry] = []
-        self.content = b""
+        self.source = ""
         self.wipe: list[str] = []
         self.keep: dict[str, list[str]] = {}
         self.who = Identity(0, 0, {}, {})
@@ -82,9 +80,10 @@ class Server:
 
     def do_setup(self, header: Header, body: bytes) -> None:
         """Who the agent is, the limits, the starter files; then a first reset."""
+        del body
         who = header["who"]
         self.who = Identity(who["uid"], who["gid"], who["environment"], who["rlimits"])
-        self.entries, self.content = header["entries"], body
+        self.source = header["source"]
         self.wipe, self.keep = header["wipe"], header["keep"]
         if self.who.drops:
             for folder in self.wipe:
@@ -103,8 +102,8 @@ class Server:
             if folder != WORKSPACE:
                 os.utime(folder, (files.FIXED_MTIME, files.FIXED_MTIME))
         if not header.get("bare"):
-            entries = [e for e in self.entries if e["path"] not in self.keep.get(WORKSPACE, [])]
-            files.lay(WORKSPACE, entries, self.content, self.who.uid, self.who.gid)
+            keep = self.keep.get(WORKSPACE, [])
+            files.lay(self.source, WORKSPACE, keep, self.who.uid, self.who.gid)
         self.commands.start()
         self.reply({"ok": True, "handed": self.commands.handed})
 
@@ -123,7 +122,7 @@ class Server:
         self.channels.forget_all()
 
     def on_children(self, fd: int) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with suppress(BlockingIOError):
             os.read(fd, 4096)
         for pid, status in processes.reap().items():
             self.commands.ended(pid, status)
@@ -150,26 +149,26 @@ class Server:
         if not self.used:
             # It may still be on its way there from the guest's own.
             return WORKSPACE
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             return os.readlink(f"/proc/{self.commands.shell.pid}/cwd")
         return WORKSPACE
 
     def do_read(self, header: Header, body: bytes) -> None:
         del body
-        with processes.acting_as(self.who):
+        with processes.ActingAs(self.who):
             data = files.read_file(self.absolute(header["path"]), header["max"])
         for start in range(0, len(data), CHUNK):
             self.reply({"more": True}, data[start : start + CHUNK])
         self.reply({"ok": True})
 
     def do_write(self, header: Header, body: bytes) -> None:
-        with processes.acting_as(self.who):
+        with processes.ActingAs(self.who):
             files.write_file(self.absolute(header["path"]), body)
         self.reply({"ok": True})
 
     def do_export(self, header: Header, body: bytes) -> None:
         del body
-        with processes.acting_as(self.who):
+        with processes.ActingAs(self.who):
             pieces = list(files.export(WORKSPACE, header["paths"], header["max"]))
         for piece in pieces:
             self.reply({"more": True}, piece)
@@ -179,7 +178,7 @@ class Server:
 
     def do_open(self, header: Header, body: bytes) -> None:
         del body
-        with processes.acting_as(self.who):
+        with processes.ActingAs(self.who):
             cwd = self.directory()
         self.channels.open(self.who, header["channel"], header["argv"], cwd)
         self.reply({"ok": True})
@@ -229,5 +228,5 @@ def _failure(error: OSError) -> Header:
 
 def main() -> None:
     """Run as PID 1 until the host closes its end."""
-    with contextlib.suppress(HostGoneError):
+    with suppress(HostGoneError):
         Server().serve()

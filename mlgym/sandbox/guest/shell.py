@@ -5,13 +5,12 @@ What bash is told, and by which pipes, stands in `script.py`.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
 import time
 
 from . import processes
+from .light import signal, suppress
 from .processes import Identity
 from .script import (
     CONTROL_FD,
@@ -96,7 +95,7 @@ class Shell:
         os.fchmod(self.text, 0o644)
         readable = os.open(f"/proc/self/fd/{self.text}", os.O_RDONLY)
         null = os.open("/dev/null", os.O_RDWR)
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(TEXT)
         os.symlink(f"/proc/self/fd/{TEXT_FD}", TEXT)
         self._fresh_output()
@@ -130,7 +129,7 @@ class Shell:
     def _fresh_output(self) -> None:
         if self.output >= 0:
             os.close(self.output)
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(OUTPUT)
         os.mkfifo(OUTPUT, 0o600)
         os.chmod(OUTPUT, 0o622)
@@ -217,7 +216,7 @@ class Shell:
 
     def _signal(self, pids: list[int], number: int) -> None:
         for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def read_status(self) -> tuple[bool, int | None]:

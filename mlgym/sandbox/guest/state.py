@@ -12,9 +12,11 @@ import stat
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 
-TYPE_CHECKING = False
+from .light import TYPE_CHECKING
+
 if TYPE_CHECKING:
     from typing import IO
+
 
 _PIECE = 1 << 18
 _MTIME = "MLGYM.mtime_ns"
