@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mlgym.cli import agents, data, doctor, gc, grade, images, models, replay, run, tasks
+from mlgym.cli import agents, bench, data, doctor, gc, grade, images, models, replay, run, tasks
 from mlgym.cli.output import note, show
 from mlgym.errors import ConfigError, MLGymError, SubmissionError, TaskError
 
@@ -64,6 +64,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(images.app, name="images")
 app.add_typer(agents.app, name="agents")
 app.add_typer(models.app, name="models")
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("gc")(gc.gc)
 

@@ -30,6 +30,7 @@ from mlgym.sandbox.guest_sandbox import GuestSandbox
 from mlgym.sandbox.images import require_environment
 from mlgym.sandbox.inside import GUEST_COMMAND, all_mounts, disk_mechanism
 from mlgym.sandbox.launching import AgentUser, HandOver, Launched
+from mlgym.sandbox.pids import descendants
 from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
 from mlgym.sandbox.rootfs import binds, interpreter, make_root
 
@@ -150,6 +151,10 @@ class BubblewrapLauncher:
         if self._group is not None:
             self._group.remove()
             self._group = None
+
+    def pids(self) -> list[int]:
+        """`bwrap`, which waits, then the guest and all that runs inside."""
+        return [] if self._process is None else descendants(self._process.pid)
 
     def release(self) -> None:
         process, self._process = self._process, None

@@ -25,6 +25,7 @@ from mlgym.sandbox.docker_client import (
     fill_volume,
     is_local,
     owner_label,
+    visible_pids,
 )
 from mlgym.sandbox.docker_images import require_docker_image
 from mlgym.sandbox.guest_sandbox import GuestSandbox
@@ -152,6 +153,13 @@ class DockerLauncher:
             fill_volume(self._client, image, volume, Path(host))
             mounts.append(Mount(inside, volume.name, type="volume", read_only=True))
         return mounts
+
+    def pids(self) -> list[int]:
+        """The guest and all that runs inside; not the daemon's own processes."""
+        if self._container is None:
+            return []
+        with docker_errors("the container cannot be looked at"):
+            return visible_pids(self._container)
 
     def release(self) -> None:
         from docker.errors import DockerException

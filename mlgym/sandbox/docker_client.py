@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgym.errors import SandboxError
+from mlgym.sandbox.pids import descendants
 from mlgym.sandbox.slots import start_time
 
 OWNER = "mlgym.owner"
@@ -100,6 +101,22 @@ def owner_is_dead(labels: Mapping[str, str]) -> bool:
     except (PermissionError, OverflowError):
         pass
     return False
+
+
+def visible_pids(container: Any) -> list[int]:
+    """A running container's processes as pids of this host; empty where they cannot be seen.
+
+    The daemon tells the pid of the first one as it sees it itself. Whether the same number means
+    the same process here, its arguments say.
+    """
+    container.reload()
+    attrs = container.attrs
+    pid, arguments = attrs["State"]["Pid"], [attrs["Path"], *attrs["Args"]]
+    try:
+        found = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    except OSError:
+        return []
+    return descendants(pid) if found == [os.fsencode(each) for each in arguments] else []
 
 
 def fill_volume(client: Any, image: str, volume: Any, folder: Path) -> None:

@@ -34,6 +34,14 @@ class GuestSandbox:
             raise SandboxError("the sandbox was not started: no limits are in force")
         return self._limits
 
+    def pids(self) -> list[int]:
+        """The processes that make up the sandbox, as pids of this host; for measuring it.
+
+        Empty where it does not run, or where this process cannot see them: a daemon on another
+        machine or in another pid namespace. Raises SandboxError where the daemon fails.
+        """
+        return self._launcher.pids()
+
     def start(self) -> None:
         if self._session is not None:
             return

@@ -1,0 +1,45 @@
+"""How often each thing is measured: a full run takes one or two minutes, a quick one seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many times a thing is done by turns with its reference.
+
+    `envs` are the numbers of environments stepped round-robin, `env_steps` how many steps they take
+    in all; `memory_envs` how many environments memory is averaged over; `limit_s` is the commands'
+    limit where time-outs are measured, in seconds.
+    """
+
+    steps: int = 3000
+    envs: tuple[int, ...] = (1, 8, 32)
+    env_steps: int = 3200
+    cold_starts: int = 20
+    resets: int = 60
+    outputs: int = 40
+    large_outputs: int = 10
+    timeouts: int = 8
+    limit_s: float = 0.25
+    validations: int = 10
+    memory_envs: int = 8
+    files: int = 300
+    exports: int = 30
+
+
+FULL = Plan()
+QUICK = Plan(
+    steps=500,
+    env_steps=320,
+    cold_starts=4,
+    resets=10,
+    outputs=8,
+    large_outputs=3,
+    timeouts=2,
+    validations=2,
+    memory_envs=4,
+    files=40,
+    exports=5,
+)

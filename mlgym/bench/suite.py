@@ -1,0 +1,85 @@
+"""Runs every measurement on one backend, one after another, all on one core."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from mlgym.bench.files import files
+from mlgym.bench.grading import validation
+from mlgym.bench.measures import Measure
+from mlgym.bench.memory import memory
+from mlgym.bench.output import output
+from mlgym.bench.pinning import on_core, pids_of, pin
+from mlgym.bench.plan import FULL, Plan
+from mlgym.bench.setting import Setting, bench_task
+from mlgym.bench.starts import starts
+from mlgym.bench.steps import step_latency, step_rates
+from mlgym.bench.timeouts import timeouts
+
+Log = Callable[[str], None]
+
+PARTS: tuple[tuple[str, Callable[[Setting], list[Measure]]], ...] = (
+    ("a step", step_latency),
+    ("steps a second", step_rates),
+    ("starts and resets", starts),
+    ("output", output),
+    ("time-outs", timeouts),
+    ("validate", validation),
+    ("memory", memory),
+    ("files", files),
+)
+_DAEMON = "docker: what the daemon's own processes do is part of every figure, on whatever core"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All measures of one backend, and where they were taken.
+
+    `pinned` says whether the sandbox's processes were bound to `core` too; `cores` is the number
+    of this machine's. `notes` are what a reader must know to compare.
+    """
+
+    sandbox: str
+    core: int
+    pinned: bool
+    cores: int
+    machine: str
+    mlgym: str
+    measures: tuple[Measure, ...]
+    notes: tuple[str, ...]
+
+
+def bench(
+    backend: str, plan: Plan = FULL, core: int | None = None, log: Log = lambda _: None
+) -> Report:
+    """Measure the backend of that name. `log` gets a line before each part.
+
+    Raises:
+        ConfigError: no such backend, or no such core.
+        SandboxError: no sandbox can be had, its image is missing, or an answer was wrong.
+    """
+    found: list[Measure] = []
+    with on_core(core) as number, bench_task() as task:
+        setting = Setting(backend, plan, number, task)
+        with setting.env() as env:
+            pinned = pin(pids_of(env.sandbox), number)
+        for what, part in PARTS:
+            log(f"measuring: {what}")
+            found += part(setting)
+    notes = () if pinned else ("the sandbox's processes could not be bound to the core",)
+    if backend == "docker":
+        notes += (_DAEMON,)
+    return Report(
+        sandbox=backend,
+        core=number,
+        pinned=pinned,
+        cores=os.cpu_count() or 1,
+        machine=f"{platform.machine()}, {platform.system()} {platform.release()}",
+        mlgym=version("mlgym"),
+        measures=tuple(found),
+        notes=notes,
+    )

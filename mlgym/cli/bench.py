@@ -1,0 +1,100 @@
+"""`mlgym bench`: how fast a sandbox is, beside plain bash in the same run on the same core."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mlgym.cli.options import Json, SandboxName
+from mlgym.cli.output import note, show, show_json, show_table
+
+if TYPE_CHECKING:
+    from mlgym.bench.measures import Measure
+    from mlgym.bench.suite import Report
+
+HEAD = ("MEASURE", "OURS", "REFERENCE", "RATIO", "GATE", "", "THE REFERENCE", "HOW")
+_RESULTS = {True: "ok", False: "MISSED", None: ""}
+
+
+def bench(
+    sandbox: SandboxName = "auto",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats: a first look.")] = False,
+    core: Annotated[
+        int | None,
+        typer.Option("--core", help="Bind all to this core; default: the last.", metavar="N"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure a sandbox beside plain bash. A missed gate is information, and no exit code."""
+    from dataclasses import asdict
+
+    from mlgym.bench import suite
+    from mlgym.bench.plan import FULL, QUICK
+
+    # A shell starts its background jobs deaf to SIGINT, and what is measured here would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    backend = _ready(sandbox)
+    report = suite.bench(backend, QUICK if quick else FULL, core, note)
+    if json:
+        show_json({**asdict(report), "quick": quick})
+    else:
+        _show(report)
+
+
+def _ready(sandbox: str) -> str:
+    """The backend's name; what it takes to measure it is built and prepared where it is missing."""
+    from mlgym.bench.setting import GAME
+    from mlgym.runs.leftovers import reap
+    from mlgym.runs.ready import ready_data, ready_image
+    from mlgym.sandbox.backends import choose_backend, load_backend
+    from mlgym.task.data import choose_profile
+    from mlgym.task.spec import find_task
+
+    backend = choose_backend(sandbox, gpus=0)
+    load_backend(backend)
+    task = find_task(GAME)
+    reap(backend)
+    ready_image(task, backend, note)
+    ready_data(task, choose_profile(task, "auto", 0), 0, note)
+    return backend
+
+
+def _show(report: Report) -> None:
+    bound = "all bound to it" if report.pinned else "the sandbox NOT bound to it"
+    show(
+        f"{report.sandbox}, core {report.core} of {report.cores} ({bound}), {report.machine},"
+        f" mlgym {report.mlgym}\n"
+    )
+    show_table(HEAD, map(_row, report.measures))
+    show(
+        "\nR: a persistent bash that sources the same text, by turns with ours."
+        " A ratio is how many times more than the reference we take."
+    )
+    for line in report.notes:
+        show(f"note: {line}")
+
+
+def _row(measure: Measure) -> tuple[str, ...]:
+    gate = ""
+    if measure.gate is not None:
+        unit = "x" if measure.gate_on == "ratio" else measure.unit
+        gate = f"{measure.gate:g} {unit}"
+    return (
+        measure.name,
+        _figure(measure.value, measure.unit),
+        _figure(measure.reference, measure.unit),
+        "-" if measure.ratio is None else f"{measure.ratio:.2f} x",
+        gate,
+        _RESULTS[measure.ok],
+        measure.against,
+        measure.detail,
+    )
+
+
+def _figure(value: float | None, unit: str) -> str:
+    """Three digits, or all before the point."""
+    if value is None:
+        return "-"
+    return f"{value:.0f} {unit}" if abs(value) >= 100 else f"{value:.3g} {unit}"
