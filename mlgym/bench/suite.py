@@ -70,6 +70,7 @@ def bench(
         for what, part in PARTS:
             log(f"measuring: {what}")
             found += part(setting)
+    kernel = ".".join(platform.release().split(".")[:2])
     notes = () if pinned else ("the sandbox's processes could not be bound to the core",)
     if backend == "docker":
         notes += (_DAEMON,)
@@ -78,7 +79,7 @@ def bench(
         core=number,
         pinned=pinned,
         cores=os.cpu_count() or 1,
-        machine=f"{platform.machine()}, {platform.system()} {platform.release()}",
+        machine=f"{platform.machine()}, {platform.system()} {kernel}",
         mlgym=version("mlgym"),
         measures=tuple(found),
         notes=notes,
