@@ -36,8 +36,10 @@ class CopiedContainer:
             if not ours:
                 raise SandboxError("no container of ours runs: there are no options to copy")
             attrs = ours[0].attrs
-        # What the daemon tells of a container is what it takes to make one.
-        self._config = {**attrs["Config"], "Cmd": _BASH, "HostConfig": attrs["HostConfig"]}
+        # What the daemon tells of a container is what it takes to make one. That it removes itself
+        # when its bash ends would only get into the way of our removing it.
+        host = {**attrs["HostConfig"], "AutoRemove": False}
+        self._config = {**attrs["Config"], "Cmd": _BASH, "HostConfig": host}
         return self
 
     def __exit__(
