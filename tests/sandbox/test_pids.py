@@ -24,6 +24,7 @@ def test_the_guest_and_all_that_runs_inside_are_seen(tmp_path: Path, backend: st
     assert isinstance(sandbox, GuestSandbox)
     assert sandbox.pids() == []
     with sandbox:
+        sandbox.run("true", 10)  # until its first command a shell may not have become bash yet
         assert len([text for text in commands(sandbox.pids()) if "bash --norc" in text]) == 1
         # Its parent ends before it: what is orphaned is the guest's.
         sandbox.run("(setsid sleep 1234 >/dev/null 2>&1 &); sleep 0.3", 10)
