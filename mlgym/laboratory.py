@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlgym.errors import SandboxError
 from mlgym.sandbox.backends import choose_backend, load_backend
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.images import require_environment
-from mlgym.sandbox.scratch import scratch
 from mlgym.task.data import Prepared, choose_profile, find_prepared, missing_data, prepare
 from mlgym.task.grading import Grader
 from mlgym.task.spec import Task
-from mlgym.task.workspace import stage_workspace
+from mlgym.task.workspace import staged_workspace
 from mlgym.tools.stubs import stubs_folder
 
 WORKSPACE_DATA = "/workspace/data"
@@ -116,11 +114,10 @@ class Laboratory:
         return prepare(self._task, self.profile, self.data_seed, python)
 
     def _spec(self, prepared: Prepared) -> SandboxSpec:
-        temporary = Path(self._held.enter_context(scratch("workspace")))
         spec = self._task.spec
         return SandboxSpec(
             image=spec.image,
-            workspace=stage_workspace(self._task, temporary, self._with_solution),
+            workspace=staged_workspace(self._task, self._with_solution),
             mounts=((prepared.public, WORKSPACE_DATA), (stubs_folder(), STUBS_INSIDE)),
             limits=spec.limits(),
             network=spec.resources.network,

@@ -82,7 +82,8 @@ class BubblewrapLauncher:
         self._slot = slots.acquire()
         is_root = os.getuid() == 0
         uid = self._slot.uid if is_root else INNER_UID
-        root = make_root(binds(environment, all_mounts(spec), spec.network), uid, uid)
+        bound = binds(environment, all_mounts(spec), spec.network)
+        root = make_root(bound, uid, uid)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release()
         ours, theirs = socket.socketpair()
         inbox, guests = socket.socketpair()
@@ -95,7 +96,7 @@ class BubblewrapLauncher:
             self._process = subprocess.Popen(
                 [
                     str(program),
-                    *bwrap_arguments(spec, root, environment),
+                    *bwrap_arguments(spec, root, bound),
                     "--info-fd",
                     str(info_write),
                     "--seccomp",

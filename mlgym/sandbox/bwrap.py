@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mlgym.errors import SandboxError
 from mlgym.sandbox.base import SandboxSpec
-from mlgym.sandbox.inside import WRITABLE, all_mounts, disk_sizes
-from mlgym.sandbox.rootfs import binds, hidden
+from mlgym.sandbox.inside import WRITABLE, Mounts, disk_sizes
+from mlgym.sandbox.rootfs import hidden
 
 _CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER")
 _NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
@@ -34,14 +34,13 @@ def find_bwrap() -> Path:
     return Path(on_path)
 
 
-def bwrap_arguments(spec: SandboxSpec, root: Path, environment: Path) -> list[str]:
-    """Everything but the program and its descriptors."""
+def bwrap_arguments(spec: SandboxSpec, root: Path, bound: Mounts) -> list[str]:
+    """Everything but the program and its descriptors. `bound` comes from `rootfs.binds`."""
     arguments = ["--ro-bind", str(root), "/"]
-    mounts = all_mounts(spec)
-    inner = [mount for mount in mounts if _is_inner(mount[1])]
-    outer = tuple(mount for mount in mounts if not _is_inner(mount[1]))
-    for host, inside in binds(environment, outer, spec.network):
-        arguments += ["--ro-bind", str(host), inside]
+    inner = [mount for mount in bound if _is_inner(mount[1])]
+    for host, inside in bound:
+        if not _is_inner(inside):
+            arguments += ["--ro-bind", str(host), inside]
     for folder in hidden():
         arguments += ["--size", str(_SMALL), "--tmpfs", folder, "--remount-ro", folder]
     arguments += ["--proc", "/proc", "--dev", "/dev"]

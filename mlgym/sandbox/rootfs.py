@@ -23,10 +23,7 @@ from mlgym.sandbox.inside import WRITABLE, Mounts
 _LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _SYSTEM = (
     *(f"/usr/{name}" for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "libexec")),
-    *(
-        f"/usr/share/{name}"
-        for name in ("zoneinfo", "terminfo", "locale", "perl", "perl5", "python3", "git-core")
-    ),
+    *(f"/usr/share/{name}" for name in ("zoneinfo", "perl", "perl5", "git-core")),
 )
 """Of the host's /usr only programs and libraries: data packages may hold a benchmark's answers."""
 _HIDDEN = ("/usr/lib/python3/dist-packages",)

@@ -35,7 +35,7 @@ from mlgym.task.manifest import (
     sums,
 )
 from mlgym.task.sources import Log, gather
-from mlgym.task.spec import Task, task_files
+from mlgym.task.spec import Task
 
 _ELSEWHERE = ("workspace/", "grader/", "solution/", "task.yaml", "README.md")
 _RUNNER = Path(__file__).with_name("data_runner.py")
@@ -183,9 +183,9 @@ def verify(prepared: Prepared) -> list[str]:
 def _folder(task: Task) -> Path:
     """The folder of all data that this task's script and sources give."""
     digest = hashlib.sha256()
-    for name, path in task_files(task.folder):
+    for name in task.files:
         if not name.startswith(_ELSEWHERE):
-            digest.update(f"{name}\0{file_sum(path)}\n".encode())
+            digest.update(f"{name}\0{file_sum(task.folder / name)}\n".encode())
     for source in task.spec.sources:
         digest.update(f"{source.model_dump_json(exclude={'hint'})}\n".encode())
     name = f"{task.spec.id}-v{task.spec.version}-{digest.hexdigest()[:12]}"

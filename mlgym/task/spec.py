@@ -7,9 +7,11 @@ mistake is a `TaskError` that names file, line, field, the value found and what 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -57,11 +59,16 @@ _SHOWN = 120  # characters of a found value that an error shows
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task: its spec, the folder it was loaded from, and a hash over that folder's files."""
+    """A task: its spec, the folder it was loaded from, that folder's files and a hash over them.
+
+    `files` are relative POSIX paths, in a fixed order; `executable` are those among them.
+    """
 
     spec: TaskSpec
     folder: Path
     sha256: str
+    files: tuple[str, ...]
+    executable: tuple[str, ...]
 
     def brief(self, profile: str, steps: int) -> TaskBrief:
         """What an agent is told of the task, for one profile and a budget of `steps`."""
@@ -126,23 +133,45 @@ def load_task(folder: Path) -> Task:
     broken = list(problems(spec, folder))
     if broken:
         raise _task_error(document, broken)
-    return Task(spec, folder, _sha256(folder))
+    files = tuple(_names(str(folder), ""))
+    executable = tuple(name for name in files if os.access(f"{folder}/{name}", os.X_OK))
+    return Task(spec, folder, _sha256(str(folder), files), files, executable)
 
 
 def task_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """The files that make up a task, as (relative POSIX path, file), in a fixed order."""
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and "__pycache__" not in relative.parts and path.suffix != ".pyc":
-            yield relative.as_posix(), path
+    for name in _names(str(folder), ""):
+        yield name, folder / name
 
 
-def _sha256(folder: Path) -> str:
+def _names(folder: str, below: str) -> Iterator[str]:
+    # By strings: a cold start waits for this, and paths as objects take ten times as long.
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name != "__pycache__":
+                yield from _names(entry.path, f"{below}{entry.name}/")
+        elif entry.is_file() and not entry.name.endswith(".pyc"):
+            yield below + entry.name
+
+
+def _sha256(folder: str, files: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for name, path in task_files(folder):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    for name in files:
+        path = f"{folder}/{name}"
+        found = os.stat(path)  # noqa: PTH116 - see _names
+        content = _content_sum(path, found.st_ino, found.st_size, found.st_mtime_ns)
         digest.update(f"{name}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _content_sum(path: str, inode: int, size: int, mtime_ns: int) -> str:
+    """A file's sum, read again only where the file is another one by its other arguments."""
+    del inode, size, mtime_ns
+    with open(path, "rb") as file:  # noqa: PTH123 - see _names
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _task_error(document: Document, found: list[Problem]) -> TaskError:

@@ -5,13 +5,40 @@ The public data is no part of it: that is mounted at `/workspace/data`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
+from mlgym.catalog import home
 from mlgym.errors import SandboxError
 from mlgym.sandbox.guest.files import FIXED_MTIME
 from mlgym.task.spec import Task, task_files
+
+
+def staged_workspace(task: Task, with_solution: bool) -> Path:
+    """The folder of `stage_workspace`, made once for this state of the task and shared by all.
+
+    It lies under `$MLGYM_HOME/workspaces`. Raises SandboxError where that cannot be written.
+    """
+    key = "\0".join([task.sha256, str(with_solution), *task.executable])
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    folder = home() / "workspaces" / f"{task.spec.id}-{digest}"
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
+    except OSError as error:
+        raise SandboxError(f"no workspace can be laid into {folder.parent}: {error}") from error
+    stage_workspace(task, fresh, with_solution)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        # Another process was faster; its folder is the same.
+        shutil.rmtree(fresh)
+    return folder
 
 
 def stage_workspace(task: Task, folder: Path, with_solution: bool) -> Path:

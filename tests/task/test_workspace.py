@@ -3,7 +3,7 @@
 import os
 
 from mlgym.task.spec import load_task
-from mlgym.task.workspace import stage_workspace
+from mlgym.task.workspace import stage_workspace, staged_workspace
 
 
 def test_starter_files_are_laid_without_the_solution(toy_task, tmp_path):
@@ -38,3 +38,20 @@ def test_modes_and_times_do_not_depend_on_the_checkout(toy_task, tmp_path):
 
     assert facts(one) == facts(other)
     assert len({mtime for _, mtime in facts(one).values()}) == 1
+
+
+def test_a_workspace_is_staged_once_for_each_state_of_the_task(toy_task, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLGYM_HOME", str(tmp_path / "home"))
+    first = staged_workspace(load_task(toy_task), with_solution=False)
+    assert staged_workspace(load_task(toy_task), with_solution=False) == first
+    solved = staged_workspace(load_task(toy_task), with_solution=True)
+    assert (solved / "solution.py").exists()
+    assert not (first / "solution.py").exists()
+    starter = toy_task / "workspace" / "baseline.py"
+    starter.chmod(0o700)
+    executable = staged_workspace(load_task(toy_task), with_solution=False)
+    starter.write_text("print('changed')\n")
+    changed = staged_workspace(load_task(toy_task), with_solution=False)
+    assert len({first, solved, executable, changed}) == 4
+    assert (changed / "baseline.py").read_text() == "print('changed')\n"
+    assert len(list((tmp_path / "home" / "workspaces").iterdir())) == 4

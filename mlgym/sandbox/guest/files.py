@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FIXED_MTIME = 1_700_000_000
 """Modification time, in Unix seconds, of everything that is laid: observations repeat exactly."""
+_FIXED_NS = (FIXED_MTIME * 10**9, FIXED_MTIME * 10**9)
 
 
 def problem(number: int, path: str) -> OSError:
@@ -181,40 +182,42 @@ def lay(source: str, root: str, skip: Sequence[str], uid: int, gid: int) -> None
     Top-level names in `skip` are mount points, and stay out. What is neither file, folder nor link
     is an OSError.
     """
-    own = os.getuid() == 0
-    laid: list[str] = []
+    owner = (uid, gid) if os.getuid() == 0 else (-1, -1)
+    folders = [root]
     todo = [name for name in sorted(os.listdir(source), reverse=True) if name not in skip]
     while todo:
         name = todo.pop()
-        origin, path = os.path.join(source, name), os.path.join(root, name)
-        mode = os.lstat(origin).st_mode
-        if stat.S_ISLNK(mode):
-            os.symlink(os.readlink(origin), path)
-        elif stat.S_ISDIR(mode):
+        origin, path = f"{source}/{name}", f"{root}/{name}"
+        found = os.lstat(origin)
+        if stat.S_ISREG(found.st_mode):
+            _copy(origin, path, found, owner)
+        elif stat.S_ISDIR(found.st_mode):
             os.mkdir(path, 0o755)
-            below = sorted(os.listdir(origin), reverse=True)
-            todo += [os.path.join(name, inner) for inner in below]
-        elif stat.S_ISREG(mode):
-            _copy(origin, path, 0o755 if mode & 0o100 else 0o644)
+            os.chown(path, *owner)
+            folders.append(path)
+            todo += [f"{name}/{inner}" for inner in sorted(os.listdir(origin), reverse=True)]
+        elif stat.S_ISLNK(found.st_mode):
+            os.symlink(os.readlink(origin), path)
+            os.chown(path, *owner, follow_symlinks=False)
+            os.utime(path, ns=_FIXED_NS, follow_symlinks=False)
         else:
             raise problem(errno.EINVAL, origin)
-        if own:
-            os.chown(path, uid, gid, follow_symlinks=False)
-        laid.append(path)
-    # From the last to the first: what is laid into a folder changes its time.
-    for path in [*reversed(laid), root]:
-        os.utime(path, (FIXED_MTIME, FIXED_MTIME), follow_symlinks=False)
+    # Last: what is laid into a folder changes its time.
+    for path in folders:
+        os.utime(path, ns=_FIXED_NS)
 
 
-def _copy(origin: str, path: str, mode: int) -> None:
+def _copy(origin: str, path: str, found: os.stat_result, owner: tuple[int, int]) -> None:
+    # All by descriptors: a reset lays every file anew, and waits for it.
     source = os.open(origin, os.O_RDONLY)
+    mode = 0o755 if found.st_mode & 0o100 else 0o644
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            while os.sendfile(target, source, None, 1 << 24):
-                pass
-            os.fchmod(target, mode)
-        finally:
-            os.close(target)
+        left = found.st_size
+        while left and (sent := os.sendfile(target, source, None, left)):
+            left -= sent
+        os.chown(target, *owner)
+        os.utime(target, ns=_FIXED_NS)
     finally:
+        os.close(target)
         os.close(source)

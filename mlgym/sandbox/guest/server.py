@@ -40,6 +40,7 @@ class Server:
 
     def serve(self) -> None:
         """Until the host is gone."""
+        os.umask(0o022)
         os.set_blocking(HOST_IN, False)
         os.set_blocking(HOST_OUT, False)
         wake_read, wake_write = os.pipe()
