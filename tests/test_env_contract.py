@@ -26,11 +26,11 @@ def test_gymnasiums_checker_passes_without_a_warning(task: str, sandbox: str) ->
     env.close()
 
 
-# Docker makes a container's root folder anew: its time (".." here) is all that is not fixed there.
-# The kernel counts all of its processes in /proc's links.
+# What is not fixed: docker makes a container's root folder (".." here), its /etc and /.dockerenv
+# anew; the kernel counts all of its processes in /proc's links.
 ACTIONS = [
     "ls -la | grep -v '\\.\\.$'",
-    "pwd; cd /tmp; ls -lA --ignore=dev --ignore=proc --ignore=sys /",
+    "pwd; cd /tmp; ls -lA -I dev -I proc -I sys -I etc -I .dockerenv /",
     "cd /workspace; head -c 300 README.md; id -un; env | sort",
     'open "README.md"',
     "search_dir def",
