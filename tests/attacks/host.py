@@ -1,0 +1,117 @@
+"""The attacked host as it is seen from outside: processes, temporary files, a service that listens."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgym.sandbox import slots
+from mlgym.sandbox.base import Sandbox
+
+STOPPED = "TtZX"
+_STILL_S = 2.0
+
+
+def guest_of(sandbox: Sandbox) -> int:
+    """The host's number of a sandbox's PID 1."""
+    launcher: Any = sandbox._launcher  # type: ignore[attr-defined]
+    if hasattr(launcher, "_guest_pid"):
+        return launcher._guest_pid
+    launcher._container.reload()
+    return launcher._container.attrs["State"]["Pid"]
+
+
+def family(ancestor: int) -> dict[int, str]:
+    """All that descends from a process, itself left out: pid -> state, as in /proc/<pid>/stat."""
+    states: dict[int, str] = {}
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        states[int(entry.name)], parents[int(entry.name)] = words[0], int(words[1])
+    found: dict[int, str] = {}
+    todo = [ancestor]
+    while todo:
+        parent = todo.pop()
+        below = [pid for pid, other in parents.items() if other == parent]
+        found.update((pid, states[pid]) for pid in below)
+        todo += below
+    return found
+
+
+def strays(sandbox: Sandbox) -> list[int]:
+    """Processes of a sandbox's own user outside of it; only bubblewrap as root gives it one."""
+    slot = getattr(sandbox._launcher, "_slot", None)  # type: ignore[attr-defined]
+    if slot is None or os.getuid() != 0:
+        return []
+    inside = family(guest_of(sandbox))
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == slot.uid:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return [pid for pid in found if pid not in inside]
+
+
+def moving(sandbox: Sandbox) -> dict[int, str]:
+    """What is not at rest between two commands: at rest are a shell that waits, and the stopped."""
+    deadline = time.monotonic() + _STILL_S
+    while True:
+        states = family(guest_of(sandbox))
+        awake = {pid: state for pid, state in states.items() if state not in STOPPED}
+        if list(awake.values()) in ([], ["S"]):
+            return {}
+        if time.monotonic() > deadline:
+            return awake
+        time.sleep(0.02)
+
+
+def fingerprint(folders: list[Path]) -> str:
+    """Names and contents of all files below some folders."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            digest.update(f"{path} {path.lstat().st_mode}\n".encode())
+            if path.is_file():
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def temporary_files(folder: Path, patch: pytest.MonkeyPatch) -> Generator[Path]:
+    """A temporary folder of one's own, in which everything new is seen.
+
+    The slots of sandboxes stay where they are: they are shared with every process of the host.
+    """
+    held = slots.folder()
+    own = folder / "tmp"
+    own.mkdir()
+    patch.setattr(slots, "folder", lambda: held)
+    patch.setattr(tempfile, "tempdir", str(own))
+    yield own
+
+
+@contextmanager
+def service(name: str) -> Generator[int]:
+    """Something of the host's to connect to: a TCP port, which is given, and an abstract name."""
+    tcp = socket.create_server(("127.0.0.1", 0), backlog=50)
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    local.bind(f"\0{name}")
+    local.listen(50)
+    with tcp, local:
+        yield tcp.getsockname()[1]
