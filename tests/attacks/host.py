@@ -53,19 +53,25 @@ def family(ancestor: int) -> dict[int, str]:
 
 
 def strays(sandbox: Sandbox) -> list[int]:
-    """Processes of a sandbox's own user outside of it; only bubblewrap as root gives it one."""
+    """Processes of a sandbox's own user on the host itself.
+
+    Only bubblewrap as root gives it a user of its own. Sandboxes of another temporary folder's may
+    have the same; theirs are in a process namespace as well.
+    """
     slot = getattr(sandbox._launcher, "_slot", None)  # type: ignore[attr-defined]
     if slot is None or os.getuid() != 0:
         return []
-    inside = family(guest_of(sandbox))
+    ours = Path("/proc/self/ns/pid").readlink()
     found: list[int] = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and entry.stat().st_uid == slot.uid:
+            if not entry.name.isdigit() or entry.stat().st_uid != slot.uid:
+                continue
+            if (entry / "ns" / "pid").readlink() == ours:
                 found.append(int(entry.name))
         except OSError:
             continue
-    return [pid for pid in found if pid not in inside]
+    return found
 
 
 def moving(sandbox: Sandbox) -> dict[int, str]:

@@ -33,7 +33,7 @@ ROWS = (
         "what /proc tells of PID 1",
         """
         for name in ("environ", "maps", "smaps", "auxv", "stack", "syscall", "personality",
-                     "mountinfo_", "io", "pagemap", "timers_"):
+                     "io", "pagemap"):
             attempt(name, content, f"/proc/1/{name}", 1000)
         """,
     ),
@@ -116,8 +116,8 @@ ROWS = (
     Attack(
         "the output pipe replaced by a file",
         "escape",
-        actions=("rm -f /run/sh/output; echo GAI''NED > /run/sh/output", "ls -l /run/sh"),
-        never=r"GAINED|-rw",
+        actions=("rm -f /run/sh/output; echo x > /run/sh/output", "ls -l /run/sh"),
+        says=r"\nprw--w--w- .* output\n",
     ),
     Attack(
         "the output pipe replaced by a folder, with a job that holds the old one",
@@ -155,18 +155,22 @@ ROWS = (
         "the pipe of commands made small, and never read, under forged ends",
         "escape",
         actions=(
-            f"{RUN} $$; exec 9>&1; while :; do for n in 10 11 12 13 14; do builtin echo 0 >&$n;"
-            " done; done 2>/dev/null",
+            f"S=$({RUN} $$); while :; do builtin echo 0 >&$S; done",
             *[": another command"] * 60,
         ),
         script="""
+        # The pipe that bash reads its commands from, and the one that it tells their end on.
         import fcntl
-        for number in (63, 255):
+        for number in os.listdir(f"/proc/{sys.argv[1]}/fd"):
+            path = f"/proc/{sys.argv[1]}/fd/{number}"
+            if not os.readlink(path).startswith("pipe:") or int(number) < 3:
+                continue
             try:
-                fd = os.open(f"/proc/{sys.argv[1]}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK)
-                fcntl.fcntl(fd, 1031, 4096)
+                fcntl.fcntl(os.open(path, os.O_RDONLY | os.O_NONBLOCK), 1031, 4096)
             except OSError:
                 pass
+            if os.lstat(path).st_mode & 0o222:
+                print(number)
         """,
         quick=True,
         alive=None,
