@@ -18,7 +18,6 @@ from attacks import host
 from attacks.attack import CANARY, PRELUDE, SCRIPT, Attack
 from attacks.vault import HONEST, write_vault
 from mlgym.env import MLGymEnv
-from mlgym.errors import SandboxError
 
 RESIDENT = "86399"
 """How long the neighbour's process sleeps: the word to look for it by."""
@@ -71,10 +70,9 @@ def open_hall(backend: str, folder: Path, patch: pytest.MonkeyPatch) -> Generato
         envs = [
             held.enter_context(MLGymEnv(task, sandbox=backend)) for task in (patient, quick, patient)
         ]
-        for env in envs:
+        warm(envs[0])
+        for env in envs[1:]:
             env.reset()
-        # The grader's sandboxes are kept warm: they are part of what there was before.
-        envs[0].step("validate")
         envs[2].step(f"echo {TREASURE} > treasure; sleep {RESIDENT} >/dev/null 2>&1 &")
         yield Hall(
             *envs,
@@ -87,7 +85,16 @@ def open_hall(backend: str, folder: Path, patch: pytest.MonkeyPatch) -> Generato
 def withstand(hall: Hall, attack: Attack) -> None:
     """Carry out a row, and check what it wants and what every row wants."""
     env = hall.quick if attack.quick else hall.patient
-    renew(env)
+    try:
+        _withstand(hall, env, attack)
+    except BaseException:
+        # Whatever it has broken is not to be the next row's fault.
+        env.close()
+        raise
+
+
+def _withstand(hall: Hall, env: MLGymEnv, attack: Attack) -> None:
+    warm(env)
     before, guest = hall.condition(), host.guest_of(env.sandbox)
     if attack.script:
         script = hall.filled(PRELUDE + textwrap.dedent(attack.script))
@@ -110,11 +117,12 @@ def withstand(hall: Hall, attack: Attack) -> None:
     assert hall.condition() == before, "the host is not what it was"
 
 
-def renew(env: MLGymEnv) -> None:
-    """A fresh start, whatever the row before has left."""
-    try:
-        env.reset()
-    except SandboxError:
+def warm(env: MLGymEnv) -> None:
+    """Start an environment anew. The grader's sandboxes are then part of what there was before."""
+    is_new = env.laboratory.sandbox is None
+    env.reset()
+    if is_new:
+        env.step("validate")
         env.reset()
 
 
