@@ -24,8 +24,9 @@ class Attack:
 
     `alive` is what `echo alive` answers afterwards; None where the agent made its own shell deaf,
     so that it answers anything, in time. `later` is sent after a reset, and `later_says` is wanted
-    of what it answers. `quick`: a command may take one second instead of a minute. `export`: the
-    workspace is taken out as at the end of a run.
+    of what it answers. `rest_s` is how long nothing may move after the last action, in seconds.
+    `quick`: a command may take one second instead of a minute. `export`: the workspace is taken out
+    as at the end of a run.
 
     In `actions` and `script`, a word such as `@PORT@` stands for what is known at run time only:
     see `hall.Hall.words`.
@@ -41,6 +42,7 @@ class Attack:
     alive: str | None = "alive\n"
     later: tuple[str, ...] = ()
     later_says: str = ""
+    rest_s: float = 0.0
     quick: bool = False
     export: bool = False
 

@@ -55,7 +55,9 @@ class Court:
 
     def condition(self) -> tuple[object, ...]:
         """All of the host that a submission must leave as it was."""
-        return sorted(path.name for path in self.temporary.iterdir()), host.fingerprint(self.guarded)
+        return sorted(path.name for path in self.temporary.iterdir()), host.fingerprint(
+            self.guarded
+        )
 
 
 @contextmanager

@@ -68,7 +68,8 @@ def open_hall(backend: str, folder: Path, patch: pytest.MonkeyPatch) -> Generato
         port = held.enter_context(host.service(name))
         temporary = held.enter_context(host.temporary_files(folder, patch))
         envs = [
-            held.enter_context(MLGymEnv(task, sandbox=backend)) for task in (patient, quick, patient)
+            held.enter_context(MLGymEnv(task, sandbox=backend))
+            for task in (patient, quick, patient)
         ]
         warm(envs[0])
         for env in envs[1:]:
@@ -101,7 +102,7 @@ def _withstand(hall: Hall, env: MLGymEnv, attack: Attack) -> None:
         env.sandbox.write(SCRIPT, script.encode())
     said = "".join(answer(env, hall.filled(action)) for action in attack.actions)
     expect(said, attack.says, attack.never)
-    assert host.moving(env.sandbox) == {}, "something runs between two commands"
+    assert host.moving(env.sandbox, attack.rest_s) == {}, "something runs between two commands"
     if attack.export:
         check_export(env)
     alive = answer(env, "echo alive")

@@ -18,7 +18,7 @@ from mlgym.sandbox import slots
 from mlgym.sandbox.base import Sandbox
 
 STOPPED = "TtZX"
-_STILL_S = 2.0
+_SETTLE_S = 2.0
 
 
 def guest_of(sandbox: Sandbox) -> int:
@@ -74,16 +74,24 @@ def strays(sandbox: Sandbox) -> list[int]:
     return found
 
 
-def moving(sandbox: Sandbox) -> dict[int, str]:
-    """What is not at rest between two commands: at rest are a shell that waits, and the stopped."""
-    deadline = time.monotonic() + _STILL_S
+def moving(sandbox: Sandbox, rest_s: float) -> dict[int, str]:
+    """What does not come to rest within a moment, and stay so for `rest_s` seconds.
+
+    At rest are a shell that waits, and whatever is stopped.
+    """
+    last = time.monotonic() + _SETTLE_S
+    at_rest_since = None
     while True:
         states = family(guest_of(sandbox))
+        now = time.monotonic()
         awake = {pid: state for pid, state in states.items() if state not in STOPPED}
-        if list(awake.values()) in ([], ["S"]):
-            return {}
-        if time.monotonic() > deadline:
-            return awake
+        if list(awake.values()) not in ([], ["S"]):
+            if at_rest_since is not None or now > last:
+                return awake
+        else:
+            at_rest_since = at_rest_since or now
+            if now - at_rest_since >= rest_s:
+                return {}
         time.sleep(0.02)
 
 

@@ -196,13 +196,16 @@ TOOLS = (
         "create a.py\n<<E\n" + "(" * 100_000 + "\nE",
         "create b.py\n<<E\n" + "-" * 200_000 + "1\nE",
         "create c.py\n<<E\nx = '''" + "\\N{DIGIT ONE}" * 10_000 + "'''\nE",
-        "create d.py\n<<E\n" + "if 1:\n" + "".join(" " * n + "if 1:\n" for n in range(1, 150)) + "E",
+        "create d.py\n<<E\n"
+        + "if 1:\n"
+        + "".join(" " * n + "if 1:\n" for n in range(1, 150))
+        + "E",
     ),
     by_tools(
         "names that shadow them",
         "mkdir bin; for n in open validate pwd python3 env find sh; do printf '#!/bin/sh\\necho GAI''NED"
         "\\n' > bin/$n; chmod +x bin/$n; done; export PATH=/workspace/bin; hash -r",
-        "echo 'import os; print(\"GAI\" \"NED\")' > fnmatch.py; cp fnmatch.py os.py; cp os.py stat.py",
+        'echo \'import os; print("GAI" "NED")\' > fnmatch.py; cp fnmatch.py os.py; cp os.py stat.py',
         "export PYTHONPATH=/workspace PYTHONSTARTUP=/workspace/os.py BASH_ENV=/workspace/bin/sh",
         "find_file submission.csv",
         "search_dir label",

@@ -238,7 +238,9 @@ print('GAINED' if any(found) else 'nothing')
             " setsid sleep 99 & disown",
         ),
         alive=None,
-        later=("echo $LEFT$BASH_ENV; type left; ls -A ~ /tmp /dev/shm; trap -p DEBUG; alias; jobs; umask",),
+        later=(
+            "echo $LEFT$BASH_ENV; type left; ls -A ~ /tmp /dev/shm; trap -p DEBUG; alias; jobs; umask",
+        ),
         later_says=r"^\n.*not found\n/dev/shm:\n\n/home/agent:\n\n/tmp:\n0022\n$",
     ),
 )
