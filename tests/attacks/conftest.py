@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from attacks.court import Court, open_court
 from attacks.hall import Hall, open_hall
 

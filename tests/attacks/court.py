@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from attacks import host
 from attacks.attack import CANARY, Attack
 from attacks.hall import expect
 from attacks.vault import HONEST, HONEST_CSV, HONEST_PROGRAM, write_game, write_vault
+
 from mlgym.errors import SubmissionError
 from mlgym.sandbox.backends import load_backend
 from mlgym.sandbox.base import Sandbox
@@ -85,15 +85,26 @@ def stand_trial(court: Court, attack: Attack) -> None:
     """Grade a row's files, and check what it wants and what every row wants."""
     bench = court.programs if "program.py" in attack.files else court.predictions
     if not bench.sandboxes():
-        # The row before lost them: that is not to be this one's fault.
         bench.judged(bench.honest)
+    try:
+        _stand_trial(court, bench, attack)
+    except BaseException:
+        # Whatever it has broken is not to be the next row's fault.
+        bench.grader.close()
+        raise
+
+
+def _stand_trial(court: Court, bench: Bench, attack: Attack) -> None:
     before, guests = court.condition(), [host.guest_of(box) for box in bench.sandboxes()]
     said = bench.judged(attack.files)
     assert CANARY not in said
     expect(said, attack.says, attack.never)
-    assert bench.judged(bench.honest) == f"scored {HONEST}", "an honest one after it"
     for sandbox in bench.sandboxes():
         assert len(host.family(host.guest_of(sandbox))) == 1, "a process outlived the grading"
         assert host.strays(sandbox) == []
+        # Cheaper than to grade an honest submission after each.
+        assert sandbox.run("ls -A . /tmp ~ /dev/shm", 10).output.count("\n") == 7
+        sandbox.write("/workspace/probe", b"x")
+        assert sandbox.run("cat /workspace/probe && rm probe", 10).output == "x"
     assert [host.guest_of(box) for box in bench.sandboxes()] == guests, "a sandbox was lost"
     assert court.condition() == before, "the host is not what it was"

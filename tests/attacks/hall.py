@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
-
 from attacks import host
 from attacks.attack import CANARY, PRELUDE, SCRIPT, Attack
 from attacks.vault import HONEST, write_vault
+
 from mlgym.env import MLGymEnv
 
 RESIDENT = "86399"

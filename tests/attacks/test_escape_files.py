@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from attacks.attack import RUN, Attack
 from attacks.hall import Hall, withstand
 

@@ -6,7 +6,6 @@ Who can end PID 1 can void an episode that goes badly.
 from __future__ import annotations
 
 import pytest
-
 from attacks.attack import RUN, Attack, denied
 from attacks.hall import Hall, withstand
 

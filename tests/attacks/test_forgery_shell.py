@@ -7,7 +7,6 @@ on: that would be time that nobody counts.
 from __future__ import annotations
 
 import pytest
-
 from attacks.attack import RUN, Attack
 from attacks.hall import Hall, withstand
 

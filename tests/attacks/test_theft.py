@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from attacks.attack import CANARY, RUN, Attack
 from attacks.hall import RESIDENT, TREASURE, Hall, withstand
 from attacks.vault import write_vault
+
 from mlgym.config import RunConfig
 from mlgym.runs.single import check, make_env, run_episode
 
