@@ -4,6 +4,7 @@
 #   make demo    install, then run the reference solution of house_price to a score
 #   make test    install the development tools too, then run every test that can run here
 #   make test-soak   play 1,000 episodes in one process on each sandbox: nothing may grow
+#   make test-attacks   the attack suite alone, on both sandboxes
 #   make lint    format, style, types and layers
 #   make docs    build the documentation into site/, strictly
 #   make clean   remove what these made in this folder, but for runs/: those are results
@@ -11,7 +12,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-soak lint docs clean
+.PHONY: demo test test-soak test-attacks lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
@@ -21,6 +22,9 @@ test: .venv/installed-dev
 
 test-soak: .venv/installed-dev
 	MLGYM_SOAK_EPISODES=1000 $(BIN)/pytest -s tests/test_soak.py
+
+test-attacks: .venv/installed-dev
+	$(BIN)/pytest tests/attacks
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

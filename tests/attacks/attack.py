@@ -11,7 +11,7 @@ SCRIPT = "/tmp/attack.py"
 RUN = f"python {SCRIPT}"
 
 CANARY = "canary-7c1e94d2b8"
-"""In the host's environment, beside the answers, in grader and solution: nothing may ever say it."""
+"""In the host's environment, beside the answers, in grader and solution: nothing may say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,27 @@ def denied(name: str, script: str) -> Attack:
 def program(name: str, text: str, says: str) -> Attack:
     """A submitted program: refused with certain words, or scored as the honest one."""
     return Attack(name, "forgery", (), files={"program.py": text.encode()}, says=says)
+
+
+def greedy(
+    name: str,
+    *actions: str,
+    script: str = "",
+    says: str = "",
+    never: str = r"\bGAINED\b",
+    quick: bool = False,
+    alive: str | None = "alive\n",
+) -> Attack:
+    return Attack(
+        name,
+        "exhaustion",
+        actions or (RUN,),
+        script=script,
+        says=says,
+        never=never,
+        quick=quick,
+        alive=alive,
+    )
 
 
 PRELUDE = '''\

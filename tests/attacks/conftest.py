@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from attacks.court import Court, open_court
-from attacks.hall import Hall, open_hall
+
+# Theirs are the asserts: without this a failing one would not say what it found.
+pytest.register_assert_rewrite("attacks.court", "attacks.hall")
+
+from attacks.court import Court, open_court  # noqa: E402
+from attacks.hall import Hall, open_hall  # noqa: E402
 
 BACKENDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
 

@@ -1,4 +1,4 @@
-"""Where submissions that attack are graded, by a real grader, and what must hold of all is checked."""
+"""Where submissions that attack are graded by a real grader, and checked as every row is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where attacks meet real environments: a row is carried out, and what must hold of all is checked."""
+"""Where attacks meet real environments: a row is carried out, and checked as every row is."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from mlgym.env import MLGymEnv
 RESIDENT = "86399"
 """How long the neighbour's process sleeps: the word to look for it by."""
 TREASURE = "treasure-5d0a"
+KILLED_JOB = re.compile(r"^/run/sh/bash: line \d+: +\d+ Killed .*\n", re.M)
+"""Bash's own word on a job that a time-out or a flood has ended, as late as it likes."""
 _EXPORTED = 32 << 20
 
 
@@ -105,7 +107,7 @@ def _withstand(hall: Hall, env: MLGymEnv, attack: Attack) -> None:
     assert host.moving(env.sandbox, attack.rest_s) == {}, "something runs between two commands"
     if attack.export:
         check_export(env)
-    alive = answer(env, "echo alive")
+    alive = KILLED_JOB.sub("", answer(env, "echo alive"))
     assert attack.alive is None or alive == attack.alive
     env.reset()
     assert len(host.family(host.guest_of(env.sandbox))) == 1, "a process outlived the reset"

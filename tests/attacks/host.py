@@ -1,4 +1,4 @@
-"""The attacked host as it is seen from outside: processes, temporary files, a service that listens."""
+"""The attacked host, seen from outside: processes, temporary files, a service that listens."""
 
 from __future__ import annotations
 

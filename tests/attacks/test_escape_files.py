@@ -73,7 +73,7 @@ SUBMISSIONS = (
         "names that a tar could trip over",
         "escape",
         script=r"""
-        names = [b"..x", b"...", b" .. ", b"a\nb", b"PaxHeader", b"././@LongLink".replace(b"/", b"_"),
+        names = [b"..x", b"...", b" .. ", b"a\nb", b"PaxHeader", b".@LongLink",
                  b"\xff\xfe", b"'\"$(id)", b"-rf", b"=1\n30 path=/etc/x\n", b"x" * 255, b"\x01\x7f",
                  b"\\..\\..\\x", "\u202e".encode(), b"GNUSparseFile.0", b"40 size=99999999999"]
         for name in names:
@@ -105,7 +105,7 @@ SUBMISSIONS = (
         "another name for a file of the system",
         "escape",
         script="""
-        for name in ("/usr/bin/env", "/etc/passwd", "/workspace/data/ids.csv", "/proc/self/environ"):
+        for name in ("/usr/bin/env", "/etc/passwd", "/workspace/data/ids.csv", "/proc/1/environ"):
             attempt(name, os.link, name, "/workspace/extra/linked")
         """,
         says="refused",
@@ -114,7 +114,8 @@ SUBMISSIONS = (
         "the workspace is moved away",
         "escape",
         actions=(
-            "mv /workspace /tmp/w; rm -rf /workspace 2>/dev/null; rmdir /workspace; ln -s / /workspace",
+            "mv /workspace /tmp/w; rm -rf /workspace 2>/dev/null; rmdir /workspace;"
+            " ln -s / /workspace",
             "cd /; rm -rf /workspace/* 2>/dev/null; mkdir -p /workspace/data2; validate",
             "validate",
             "open submission.csv",
@@ -202,9 +203,9 @@ TOOLS = (
     ),
     by_tools(
         "names that shadow them",
-        "mkdir bin; for n in open validate pwd python3 env find sh; do printf '#!/bin/sh\\necho GAI''NED"
-        "\\n' > bin/$n; chmod +x bin/$n; done; export PATH=/workspace/bin; hash -r",
-        'echo \'import os; print("GAI" "NED")\' > fnmatch.py; cp fnmatch.py os.py; cp os.py stat.py',
+        "mkdir bin; for n in open validate pwd python3 env find sh; do printf '#!/bin/sh\\necho"
+        " GAI''NED\\n' > bin/$n; chmod +x bin/$n; done; export PATH=/workspace/bin; hash -r",
+        'echo \'print("GAI" "NED")\' > fnmatch.py; cp fnmatch.py os.py; cp os.py stat.py',
         "export PYTHONPATH=/workspace PYTHONSTARTUP=/workspace/os.py BASH_ENV=/workspace/bin/sh",
         "find_file submission.csv",
         "search_dir label",
@@ -219,7 +220,8 @@ EXPORTS = (
         "more names in the workspace than a message holds",
         "escape",
         actions=(
-            "N=$(printf 'n%.0s' {1..200}); mkdir many; cd many; seq 30000 | sed s/^/$N/ | xargs touch",
+            "N=$(printf 'n%.0s' {1..200}); mkdir many; cd many; seq 30000 | sed s/^/$N/"
+            " | xargs touch",
         ),
         export=True,
     ),
@@ -227,8 +229,8 @@ EXPORTS = (
         "a workspace of odd files, taken out",
         "escape",
         actions=(
-            "mkfifo p; ln -s / root; ln -s /etc/passwd x; truncate -s 1T sparse; mkdir -p a/b; touch a/b/c;"
-            " chmod 000 a/b/c; ln a/b/c hard",
+            "mkfifo p; ln -s / root; ln -s /etc/passwd x; truncate -s 1T sparse;"
+            " mkdir -p a/b; touch a/b/c; chmod 000 a/b/c; ln a/b/c hard",
         ),
         export=True,
     ),

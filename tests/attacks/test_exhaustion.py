@@ -1,4 +1,4 @@
-"""All there is of something taken: processes, memory, disk, names, descriptors, output, time.
+"""All there is of something taken: processes, descriptors, output, time.
 
 Each ends in an answer and a usable shell, harms no neighbour, and voids no episode.
 """
@@ -6,32 +6,8 @@ Each ends in an answer and a usable shell, harms no neighbour, and voids no epis
 from __future__ import annotations
 
 import pytest
-from attacks.attack import RUN, Attack
+from attacks.attack import Attack, greedy
 from attacks.hall import Hall, withstand
-
-GB = 1 << 30
-
-
-def greedy(
-    name: str,
-    *actions: str,
-    script: str = "",
-    says: str = "",
-    never: str = r"\bGAINED\b",
-    quick: bool = False,
-    alive: str | None = "alive\n",
-) -> Attack:
-    return Attack(
-        name,
-        "exhaustion",
-        actions or (RUN,),
-        script=script,
-        says=says,
-        never=never,
-        quick=quick,
-        alive=alive,
-    )
-
 
 PROCESSES = (
     greedy("a fork bomb", "bomb() { bomb | bomb & }; bomb; sleep 0.5", "true", quick=True),
@@ -81,8 +57,8 @@ PROCESSES = (
     ),
     greedy(
         "jobs in sessions of their own, deaf to every signal",
-        "for n in {1..20}; do setsid sh -c 'trap \"\" INT TERM HUP QUIT; sleep 99' & done; disown -a;"
-        " nohup sleep 99 >/dev/null 2>&1 &",
+        "for n in {1..20}; do setsid sh -c 'trap \"\" INT TERM HUP QUIT; sleep 99' & done;"
+        " disown -a; nohup sleep 99 >/dev/null 2>&1 &",
         "sleep 9",
         quick=True,
     ),
@@ -117,81 +93,6 @@ PROCESSES = (
         if os.fork():
             os._exit(0)
         time.sleep(99)
-        """,
-    ),
-)
-MEMORY = tuple(
-    greedy(
-        f"memory: {name}",
-        script=f"""
-        import mmap
-        try:
-            {take}
-        except (MemoryError, OSError, ValueError):
-            print("no more")
-            sys.exit()
-        tell("1.5 GiB where 1 is the limit", True, "")
-        """,
-    )
-    for name, take in (
-        ("one's own", f"x = bytearray({3 * GB // 2})"),
-        (
-            "shared between processes",
-            f"x = mmap.mmap(-1, {3 * GB // 2}); [x.write(bytes(1 << 20)) for n in range(1536)]",
-        ),
-        (
-            "a file that has no name",
-            "fd = os.memfd_create('x'); [os.write(fd, bytes(1 << 20)) for n in range(1536)]",
-        ),
-        (
-            "of a segment that outlives its maker",
-            "LIBC.shmat.restype = ctypes.c_void_p; i = LIBC.shmget(99, 3 << 29, 0o1600);"
-            " a = LIBC.shmat(i, None, 0) if i >= 0 else -1;"
-            " a in (-1, 2 ** 64 - 1) and sys.exit('no more'); ctypes.memset(a, 1, 3 << 29)",
-        ),
-        (
-            "of many processes",
-            "ends = [os.fork() for n in range(3)] if (o := os.getpid()) else 0;"
-            " x = bytearray(b'x') * (300 << 20); time.sleep(1);"
-            " os._exit(0) if os.getpid() != o else sys.exit(print('no more'))",
-        ),
-    )
-)
-DISK = (
-    greedy(
-        "a disk: one file",
-        "yes | head -c 1G > big",
-        "echo x > more; ls",
-        says="No space left.*No space left",
-    ),
-    greedy(
-        "a disk: every folder",
-        "for f in /tmp ~ /dev/shm /workspace; do yes | head -c 1G > $f/big; done",
-        "create more.txt\n<<E\nx\nE",
-        says="No space left.*create: .*No space left",
-    ),
-    greedy(
-        "a disk: names without content",
-        "mkdir many; cd many; seq 30000 | xargs touch; ln -s x{,}{1..3000} ../l 2>/dev/null; ls | wc",
-        says="30000",
-    ),
-    greedy(
-        "a disk: names of one file",
-        script="""
-        open("/workspace/one", "w").close()
-        for number in range(20_000):
-            os.link("/workspace/one", f"/workspace/l{number}")
-        """,
-    ),
-    greedy(
-        "a disk: folders in folders",
-        script="""
-        for start in ("/workspace", "/tmp", "/home/agent", "/dev/shm"):
-            os.chdir(start)
-            for number in range(3000):
-                os.mkdir("d" * 200)
-                os.chdir("d" * 200)
-        os.chmod(".", 0)
         """,
     ),
 )
@@ -270,7 +171,7 @@ OTHERS = (
         "ls",
         "for n in {1..200}; do export X$n=${X:0:100000}; done",
         "ls",
-        "ls data; validate",
+        "validate",
         says="Argument list too long.*right: 2",
     ),
     greedy(
@@ -301,7 +202,7 @@ OTHERS = (
         says="no more",
     ),
 )
-ROWS = (*PROCESSES, *MEMORY, *DISK, *OUTPUT, *OTHERS)
+ROWS = (*PROCESSES, *OUTPUT, *OTHERS)
 
 
 @pytest.mark.parametrize("attack", ROWS, ids=lambda attack: attack.name)

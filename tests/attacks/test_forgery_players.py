@@ -154,9 +154,11 @@ PROCESS = (
         "print(frame({'metrics': {'right': 6.0}}), flush=True); os.system('echo x')",
     ),
     insider("a flood of last words", "ended", "os.write(2, b'x' * (1 << 24))\nos._exit(0)"),
-    insider("everything killed, itself too", "ended", "os.kill(-1, 9)\nos.kill(os.getpid(), 9)"),
     insider(
-        "every signal to PID 1",
+        "everything killed, the program too", "ended", "os.kill(-1, 9)\nos.kill(os.getpid(), 9)"
+    ),
+    insider(
+        "every signal to PID 1 from a program",
         ANY,
         "for n in range(1, 65):\n    try: os.kill(1, n)\n    except OSError: pass\nreturn 0",
     ),

@@ -118,8 +118,9 @@ NAMES = (
     shell("POSIX mode", "set -o posix", "no_such_command", "export POSIXLY_CORRECT=1", ". /none"),
     shell(
         "programs of other names",
-        "mkdir b; for n in bash sh ls python python3 env cat sleep; do printf '#!/bin/sh\\necho mine'"
-        " > b/$n; chmod +x b/$n; done; export PATH=/workspace/b; hash -p /workspace/b/ls cat; ls",
+        "mkdir b; for n in bash sh ls python python3 env cat sleep; do printf '#!/bin/sh\\necho"
+        " mine' > b/$n; chmod +x b/$n; done; export PATH=/workspace/b;"
+        " hash -p /workspace/b/ls cat; ls",
         "kill -9 $$",
         "ls data",
         says="mine.*ids.csv",
@@ -127,9 +128,9 @@ NAMES = (
     shell(
         "libraries and modules before all others",
         'echo \'import os; os.system("echo GAI" "NED")\' > json.py',
-        "for n in random numpy csv mlgym_kit sitecustomize usercustomize struct; do cp json.py $n.py;"
-        " cp json.py extra/$n.py; done; mkdir -p ~/.local/lib/python3.11/site-packages;"
-        " cp *.py ~/.local/lib/python3.11/site-packages; cp json.py extra/submission.csv.py",
+        "for n in random numpy csv mlgym_kit sitecustomize usercustomize struct; do"
+        " cp json.py $n.py; cp json.py extra/$n.py; done;"
+        " mkdir -p ~/.local/lib/python3.11/site-packages; cp *.py ~/.local/lib/python3.11/site-packages; cp json.py extra/submission.csv.py",
         "export PYTHONPATH=/workspace LD_PRELOAD=/workspace/x.so LD_LIBRARY_PATH=/workspace",
         "export BASH_ENV=/workspace/json.py ENV=/workspace/json.py PYTHONHOME=/workspace",
         "validate",

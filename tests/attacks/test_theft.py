@@ -1,4 +1,4 @@
-"""Secrets looked for: answers, graders, solutions, keys, other episodes, what an earlier one left."""
+"""Secrets looked for: answers, graders, solutions, keys, what others have or have left behind."""
 
 from __future__ import annotations
 
@@ -239,7 +239,8 @@ print('GAINED' if any(found) else 'nothing')
         ),
         alive=None,
         later=(
-            "echo $LEFT$BASH_ENV; type left; ls -A ~ /tmp /dev/shm; trap -p DEBUG; alias; jobs; umask",
+            "echo $LEFT$BASH_ENV; type left; ls -A ~ /tmp /dev/shm; trap -p DEBUG; alias; jobs;"
+            " umask",
         ),
         later_says=r"^\n.*not found\n/dev/shm:\n\n/home/agent:\n\n/tmp:\n0022\n$",
     ),

@@ -88,7 +88,8 @@ for folder, folders, files in os.walk("/"):
     for name in files:
         path = os.path.join(folder, name)
         try:
-            if os.path.isfile(path) and b"canary-" + b"7c1e94d2b8" in open(path, "rb").read(1 << 20):
+            canary = b"canary-" + b"7c1e94d2b8"
+            if os.path.isfile(path) and canary in open(path, "rb").read(1 << 20):
                 print("GAINED", path, open(path, errors="replace").read())
         except OSError:
             pass
