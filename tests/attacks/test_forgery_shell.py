@@ -130,7 +130,8 @@ NAMES = (
         'echo \'import os; os.system("echo GAI" "NED")\' > json.py',
         "for n in random numpy csv mlgym_kit sitecustomize usercustomize struct; do"
         " cp json.py $n.py; cp json.py extra/$n.py; done;"
-        " mkdir -p ~/.local/lib/python3.11/site-packages; cp *.py ~/.local/lib/python3.11/site-packages; cp json.py extra/submission.csv.py",
+        " mkdir -p ~/.local/lib/python3.11/site-packages;"
+        " cp *.py ~/.local/lib/python3.11/site-packages",
         "export PYTHONPATH=/workspace LD_PRELOAD=/workspace/x.so LD_LIBRARY_PATH=/workspace",
         "export BASH_ENV=/workspace/json.py ENV=/workspace/json.py PYTHONHOME=/workspace",
         "validate",
