@@ -7,6 +7,7 @@ from attacks.attack import RUN, Attack
 from attacks.hall import Hall, withstand
 
 ODD = r"not a regular file|missing|cannot be read"
+DEEP = "N=$(printf 'n%.0s' {1..250}); for n in {1..15}; do mkdir $N; cd $N; done"
 MOVED = "mv submission.csv extra/real.csv"
 
 
@@ -64,9 +65,9 @@ SUBMISSIONS = (
         "more than 10000 files",
     ),
     at_the_submission(
-        "beside 60,000 files of long names",
-        "cp extra/real.csv submission.csv; N=$(printf 'n%.0s' {1..200}); cd extra;"
-        " seq 60000 | sed s/^/$N/ | xargs touch; cd /workspace",
+        "beside more names than its files could have content",
+        f"cp extra/real.csv submission.csv; cd extra; {DEEP}; seq 14000 | xargs touch;"
+        " cd /workspace",
         "more than|larger than",
     ),
     Attack(
@@ -219,10 +220,7 @@ EXPORTS = (
     Attack(
         "more names in the workspace than a message holds",
         "escape",
-        actions=(
-            "N=$(printf 'n%.0s' {1..200}); mkdir many; cd many; seq 30000 | sed s/^/$N/"
-            " | xargs touch",
-        ),
+        actions=(f"mkdir many; cd many; {DEEP}; seq 1200 | xargs touch; cd /workspace",),
         export=True,
     ),
     Attack(

@@ -10,7 +10,10 @@ from attacks.attack import Attack, greedy
 from attacks.hall import Hall, withstand
 
 PROCESSES = (
-    greedy("a fork bomb", "bomb() { bomb | bomb & }; bomb; sleep 0.5", "true", quick=True),
+    # What is left of a bomb goes on with every command: the shell is slow until a reset.
+    greedy(
+        "a fork bomb", "bomb() { bomb | bomb & }; bomb; sleep 0.5", "true", quick=True, alive=None
+    ),
     greedy(
         "a fork bomb that nobody can outrun",
         script="""
@@ -23,6 +26,7 @@ PROCESSES = (
                 pass
         """,
         quick=True,
+        alive=None,
     ),
     greedy(
         "a thread bomb",
@@ -53,7 +57,7 @@ PROCESSES = (
     ),
     greedy(
         "orphans that end all the time",
-        "for n in {1..3000}; do (:) & done 2>/dev/null; wait",
+        "for n in {1..500}; do (:) & done 2>/dev/null; wait",
     ),
     greedy(
         "jobs in sessions of their own, deaf to every signal",

@@ -9,7 +9,7 @@ import pytest
 from attacks.attack import Attack, greedy
 from attacks.hall import Hall, withstand
 
-GB = 1 << 30
+MB = 1 << 20
 
 
 MEMORY = tuple(
@@ -22,29 +22,29 @@ MEMORY = tuple(
         except (MemoryError, OSError, ValueError):
             print("no more")
             sys.exit()
-        tell("1.5 GiB where 1 is the limit", True, "")
+        tell("900 MB where 614 are the limit", True, "")
         """,
     )
     for name, take in (
-        ("one's own", f"x = bytearray({3 * GB // 2})"),
+        ("one's own", f"x = bytearray({900 * MB})"),
         (
             "shared between processes",
-            f"x = mmap.mmap(-1, {3 * GB // 2}); [x.write(bytes(1 << 20)) for n in range(1536)]",
+            f"x = mmap.mmap(-1, {900 * MB}); [x.write(bytes(1 << 20)) for n in range(900)]",
         ),
         (
             "a file that has no name",
-            "fd = os.memfd_create('x'); [os.write(fd, bytes(1 << 20)) for n in range(1536)]",
+            "fd = os.memfd_create('x'); [os.write(fd, bytes(1 << 20)) for n in range(900)]",
         ),
         (
             "of a segment that outlives its maker",
-            "LIBC.shmat.restype = ctypes.c_void_p; i = LIBC.shmget(99, 3 << 29, 0o1600);"
+            "LIBC.shmat.restype = ctypes.c_void_p; i = LIBC.shmget(99, 900 << 20, 0o1600);"
             " a = LIBC.shmat(i, None, 0) if i >= 0 else -1;"
-            " a in (-1, 2 ** 64 - 1) and sys.exit('no more'); ctypes.memset(a, 1, 3 << 29)",
+            " a in (-1, 2 ** 64 - 1) and sys.exit('no more'); ctypes.memset(a, 1, 900 << 20)",
         ),
         (
             "of many processes",
             "ends = [os.fork() for n in range(3)] if (o := os.getpid()) else 0;"
-            " x = bytearray(b'x') * (300 << 20); time.sleep(1);"
+            " x = bytearray(b'x') * (150 << 20); time.sleep(1);"
             " os._exit(0) if os.getpid() != o else sys.exit(print('no more'))",
         ),
     )
@@ -64,14 +64,14 @@ DISK = (
     ),
     greedy(
         "a disk: names without content",
-        "mkdir many; cd many; seq 30000 | xargs touch; ls | wc -l",
-        says="30000",
+        "mkdir many; cd many; seq 10000 | xargs touch; ls | wc -l",
+        says="10000",
     ),
     greedy(
         "a disk: names of one file",
         script="""
         open("/workspace/one", "w").close()
-        for number in range(20_000):
+        for number in range(5000):
             os.link("/workspace/one", f"/workspace/l{number}")
         """,
     ),
@@ -80,7 +80,7 @@ DISK = (
         script="""
         for start in ("/workspace", "/tmp", "/home/agent", "/dev/shm"):
             os.chdir(start)
-            for number in range(3000):
+            for number in range(2000):
                 os.mkdir("d" * 200)
                 os.chdir("d" * 200)
         os.chmod(".", 0)

@@ -85,7 +85,9 @@ ARRAYS = (
     array("not numbers", "np.full(3, np.nan)"),
     array("of another byte order", "np.zeros(3, '>i8')", FAILED),
     array("huge", "np.full(3, 2 ** 62)", r"^scored [012]\.0$"),
-    array("larger than any message", "np.zeros(1 << 25, 'int64')", "^refused: .*(failed|too)"),
+    array(
+        "larger than any message", "np.zeros(1 << 25, 'int64')", "^refused: .*(failed|too|ended)"
+    ),
 )
 PREDICTIONS = (
     csv("a formula", first("=1+0"), "expected a whole number"),

@@ -36,7 +36,7 @@ profiles: {{mini: {{baseline: {{right: 2}}, target: {{right: 6}}}}}}
 baseline: {{command: python spy.py}}
 solution: {{command: cp solved.csv submission.csv}}
 budget: {{steps: 1000000, wall_s: 1000000, command_s: {command_s}}}
-resources: {{cpus: 2, memory_gb: 1, disk_gb: 0.3, gpus: 0, network: false}}
+resources: {{cpus: 2, memory_gb: 0.6, disk_gb: 0.2, gpus: 0, network: false}}
 """
 _DATA = f"""\
 def prepare(profile, data_seed, public, private):
