@@ -99,8 +99,8 @@ def _stand_trial(court: Court, bench: Bench, attack: Attack) -> None:
     said = bench.judged(attack.files)
     assert CANARY not in said
     expect(said, attack.says, attack.never)
-    for sandbox in bench.sandboxes():
-        assert len(host.family(host.guest_of(sandbox))) == 1, "a process outlived the grading"
+    for sandbox, guest in zip(bench.sandboxes(), guests, strict=True):
+        assert len(host.family(guest)) == 1, "a process outlived the grading"
         assert host.strays(sandbox) == []
         # Cheaper than to grade an honest submission after each.
         assert sandbox.run("ls -A . /tmp ~ /dev/shm", 10).output.count("\n") == 7

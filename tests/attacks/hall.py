@@ -38,6 +38,7 @@ class Hall:
     patient: MLGymEnv
     quick: MLGymEnv
     neighbour: MLGymEnv
+    neighbour_guest: int
     temporary: Path
     guarded: list[Path]
     words: dict[str, str]
@@ -49,12 +50,11 @@ class Hall:
 
     def condition(self) -> tuple[object, ...]:
         """All of the host that an attack must leave as it was."""
-        neighbour = self.neighbour.sandbox
         return (
             sorted(path.name for path in self.temporary.iterdir()),
             host.fingerprint(self.guarded),
-            sorted(host.family(host.guest_of(neighbour))),
-            neighbour.read("/workspace/treasure", 100),
+            sorted(host.family(self.neighbour_guest)),
+            self.neighbour.sandbox.read("/workspace/treasure", 100),
         )
 
 
@@ -79,6 +79,7 @@ def open_hall(backend: str, folder: Path, patch: pytest.MonkeyPatch) -> Generato
         envs[2].step(f"echo {TREASURE} > treasure; sleep {RESIDENT} >/dev/null 2>&1 &")
         yield Hall(
             *envs,
+            neighbour_guest=host.guest_of(envs[2].sandbox),
             temporary=temporary,
             guarded=[patient, quick],
             words={"PORT": str(port), "SERVICE": name, "SECRET": str(secret)},
@@ -104,13 +105,13 @@ def _withstand(hall: Hall, env: MLGymEnv, attack: Attack) -> None:
         env.sandbox.write(SCRIPT, script.encode())
     said = "".join(answer(env, hall.filled(action)) for action in attack.actions)
     expect(said, attack.says, attack.never)
-    assert host.moving(env.sandbox, attack.rest_s) == {}, "something runs between two commands"
+    assert host.moving(guest, attack.rest_s) == {}, "something runs between two commands"
     if attack.export:
         check_export(env)
     alive = KILLED_JOB.sub("", answer(env, "echo alive"))
     assert attack.alive is None or alive == attack.alive
     env.reset()
-    assert len(host.family(host.guest_of(env.sandbox))) == 1, "a process outlived the reset"
+    assert len(host.family(guest)) == 1, "a process outlived the reset"
     assert answer(env, "echo alive") == "alive\n"
     if attack.later:
         expect("".join(answer(env, action) for action in attack.later), attack.later_says, "GAINED")

@@ -32,22 +32,18 @@ def guest_of(sandbox: Sandbox) -> int:
 
 def family(ancestor: int) -> dict[int, str]:
     """All that descends from a process, itself left out: pid -> state, as in /proc/<pid>/stat."""
-    states: dict[int, str] = {}
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            words = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        states[int(entry.name)], parents[int(entry.name)] = words[0], int(words[1])
     found: dict[int, str] = {}
-    todo = [ancestor]
+    todo = [Path(f"/proc/{ancestor}")]
     while todo:
         parent = todo.pop()
-        below = [pid for pid, other in parents.items() if other == parent]
-        found.update((pid, states[pid]) for pid in below)
+        try:
+            words = [(task / "children").read_text() for task in (parent / "task").iterdir()]
+            below = [Path("/proc") / word for word in " ".join(words).split()]
+            if parent.name != str(ancestor):
+                stat = (parent / "stat").read_text(errors="replace")
+                found[int(parent.name)] = stat.rpartition(")")[2].split()[0]
+        except (OSError, IndexError):
+            continue  # it ended while we looked
         todo += below
     return found
 
@@ -74,15 +70,15 @@ def strays(sandbox: Sandbox) -> list[int]:
     return found
 
 
-def moving(sandbox: Sandbox, rest_s: float) -> dict[int, str]:
-    """What does not come to rest within a moment, and stay so for `rest_s` seconds.
+def moving(guest: int, rest_s: float) -> dict[int, str]:
+    """What of a guest's family does not come to rest soon, and stay so for `rest_s` seconds.
 
     At rest are a shell that waits, and whatever is stopped.
     """
     last = time.monotonic() + _SETTLE_S
     at_rest_since = None
     while True:
-        states = family(guest_of(sandbox))
+        states = family(guest)
         now = time.monotonic()
         awake = {pid: state for pid, state in states.items() if state not in STOPPED}
         if list(awake.values()) not in ([], ["S"]):
