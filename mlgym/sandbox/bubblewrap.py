@@ -91,7 +91,8 @@ class BubblewrapLauncher:
         ours.settimeout(60.0)
         inbox.settimeout(10.0)
         info_read, info_write = os.pipe()
-        filter_fd = _as_file(seccomp.program())
+        filter_fd = _as_file(seccomp.program(strict=True))
+        text_fd = os.memfd_create("command")
         try:
             self._process = subprocess.Popen(
                 [
@@ -107,12 +108,12 @@ class BubblewrapLauncher:
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._log,
-                pass_fds=(info_write, filter_fd, guests.fileno()),
+                pass_fds=(info_write, filter_fd, text_fd, guests.fileno()),
                 env={},
                 start_new_session=True,
             )
         finally:
-            for fd in (info_write, filter_fd):
+            for fd in (info_write, filter_fd, text_fd):
                 os.close(fd)
             theirs.close()
             guest_fd = guests.fileno()
@@ -129,7 +130,7 @@ class BubblewrapLauncher:
         os.sched_setaffinity(self._guest_pid, cores)
         limits = _in_force(spec, len(cores), self._group, why_none)
         user = AgentUser(uid, uid, rlimits(spec.limits, per_user=True))
-        hand_over = HandOver(DirectShell(inbox, self._guest_pid), guest_fd)
+        hand_over = HandOver(DirectShell(inbox, self._guest_pid), guest_fd, text_fd)
         return Launched(transport, user, limits, hand_over)
 
     def _enter_group(self, spec: SandboxSpec, slot: int) -> str:

@@ -106,7 +106,7 @@ class DirectShell:
         self._inbox.close()
 
     def run(self, text: bytes, timeout: float, keep: int, flood: int) -> Ended | HandedBack | None:
-        """Run a command for at most `timeout` seconds; None where bash is gone.
+        """Run a command for at most `timeout` seconds; None where bash is gone or deaf.
 
         `keep` bytes of output are kept, of at most `flood`.
         """
@@ -117,7 +117,7 @@ class DirectShell:
         os.pwrite(self._text, text, 0)
         try:
             os.write(self._control, RUN)
-        except BrokenPipeError:
+        except (BrokenPipeError, BlockingIOError):
             return None
         status = self._wait(began + timeout, tail, flood)
         if status is not None and self._drain(tail, flood) and self._nothing_left():

@@ -47,10 +47,14 @@ class AgentUser:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Where the host can hold the shell's pipes: its hands, and the guest's descriptor to them."""
+    """Where the host can hold the shell's pipes: its hands, and the guest's descriptor to them.
+
+    `text_fd` is the guest's descriptor of the memfd that commands' texts go into.
+    """
 
     shell: DirectShell
     guest_fd: int
+    text_fd: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ _DENIED = {
     "fsmount": (432, 432),
     "fspick": (433, 433),
     "mount_setattr": (442, 442),
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
 }
 # Answered with "no such call": programs then fall back to something older that can be filtered.
 _ABSENT = {
@@ -62,6 +65,10 @@ _ABSENT = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
 }
+# Memory that neither a resource limit nor the size of a tmpfs counts: refused where no control
+# group does (`strict`).
+_UNCOUNTED = {"memfd_create": (319, 279), "memfd_secret": (447, 447)}
+_MMAP, _SHARED_ANONYMOUS = (9, 222), 0x01 | 0x20
 _CLONE = (56, 220)
 _IOCTL = (16, 29)
 _SOCKET = (41, 198)
@@ -72,7 +79,7 @@ _NEW_NAMESPACES = 0x7E020000 | 0x00000080
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _AF_ALG, _AF_VSOCK = 38, 40
 
-_LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _ABOVE, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _OFFSET_CALL, _OFFSET_MACHINE, _OFFSET_ARGS = 0, 4, 16
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 
@@ -92,8 +99,24 @@ def _argument(call: int, index: int, test: int, values: tuple[int, ...], number:
     return _op(_EQUAL, call, 0, len(body) // 8) + body
 
 
-def program(machine: str | None = None) -> bytes:
+def _shared_anonymous(call: int) -> bytes:
+    """Where `call` maps memory that is shared and of no file, fail with EPERM."""
+    body = b"".join(
+        [
+            _op(_LOAD, _OFFSET_ARGS + 8 * 3),
+            _op(_AND, _SHARED_ANONYMOUS),
+            _op(_EQUAL, _SHARED_ANONYMOUS, 0, 1),
+            _give(errno.EPERM),
+            _op(_LOAD, _OFFSET_CALL),
+        ]
+    )
+    return _op(_EQUAL, call, 0, len(body) // 8) + body
+
+
+def program(machine: str | None = None, *, strict: bool = False) -> bytes:
     """The filter for `machine` (default: this one), as bubblewrap's `--seccomp` reads it.
+
+    `strict` also refuses memory that only a control group could limit.
 
     Raises SandboxError for a machine whose system calls are not known here.
     """
@@ -111,7 +134,11 @@ def program(machine: str | None = None) -> bytes:
     if machine == "x86_64":
         # The x32 calls are the same calls under other numbers.
         parts += [_op(_ABOVE, 0x40000000, 0, 1), _give(errno.ENOSYS)]
-    for table, number in ((_DENIED, errno.EPERM), (_ABSENT, errno.ENOSYS)):
+    tables = [(_DENIED, errno.EPERM), (_ABSENT, errno.ENOSYS)]
+    if strict:
+        tables.append((_UNCOUNTED, errno.ENOSYS))
+        parts.append(_shared_anonymous(_MMAP[column]))
+    for table, number in tables:
         for numbers in table.values():
             parts += [_op(_EQUAL, numbers[column], 0, 1), _give(number)]
     parts += [

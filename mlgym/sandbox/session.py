@@ -6,6 +6,7 @@ is untrusted: it is bounded, checked for its form, and can end in nothing worse 
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from mlgym.errors import SandboxError
 from mlgym.sandbox.base import SandboxSpec
 from mlgym.sandbox.channel import GuestChannel
 from mlgym.sandbox.direct import Ended
+from mlgym.sandbox.guest.files import ARCHIVE_ROOM
 from mlgym.sandbox.guest.frames import FrameParser, Header, pack
 from mlgym.sandbox.inside import STARTER_INSIDE, WRITABLE, agent_environment
 from mlgym.sandbox.launching import AgentUser, HandOver, Transport
@@ -76,6 +78,7 @@ class GuestSession:
         }
         if self._hand_over is not None:
             header["hand_over"] = self._hand_over.guest_fd
+            header["text_fd"] = self._hand_over.text_fd
         self._renewed(self._request(header, b"", 30.0)[0])
 
     def run(self, command: str, timeout: float, keep: int | None = None) -> ExecResult:
@@ -139,8 +142,9 @@ class GuestSession:
 
     def export(self, paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
         # A tar adds a header and padding to each file; a guest that sends much more is lying.
-        bound = 2 * max_bytes + (64 << 20)
-        yield from self._stream({"op": "export", "paths": list(paths), "max": max_bytes}, bound)
+        bound = 2 * max_bytes + 2 * ARCHIVE_ROOM
+        names = b"\0".join(os.fsencode(path) for path in paths)
+        yield from self._stream({"op": "export", "max": max_bytes}, bound, names)
 
     def reset(self, *, bare: bool = False) -> None:
         """In place; `bare` lays no starter files."""
@@ -248,8 +252,8 @@ class GuestSession:
             raise OSError(number, words, path)
         return reply, body
 
-    def _stream(self, header: Header, bound: int) -> Iterator[bytes]:
-        reply, body = self._request(header, b"", 4 * GRACE_S)
+    def _stream(self, header: Header, bound: int, about: bytes = b"") -> Iterator[bytes]:
+        reply, body = self._request(header, about, 4 * GRACE_S)
         while reply.get("more"):
             bound -= len(body)
             if bound < 0:

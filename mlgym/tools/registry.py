@@ -110,7 +110,7 @@ def _object(name: str, arguments: str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _value(name: str, key: str, value: Any, rules: Mapping[str, Any]) -> Any:
     if rules["type"] == "integer":
-        if isinstance(value, str) and re.fullmatch(r"\s*\d+\s*", value):
+        if isinstance(value, str) and re.fullmatch(r"\s*\d{1,12}\s*", value):
             value = int(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)

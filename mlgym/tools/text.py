@@ -12,6 +12,9 @@ _FIRST_WORD = re.compile(r"\s*([A-Za-z_]+)(?=$|[\s;|&<>()])")
 _BLOCK = re.compile(r"<<\s*(['\"]?)(\w+)\1(?:[ \t]+(no_newline))?\s*$")
 
 
+_MOST_DIGITS = 12  # no file has so many lines, and Python refuses to read numbers without end
+
+
 def first_word(text: str) -> str:
     """The word that an action begins with, `""` where it begins otherwise."""
     found = _FIRST_WORD.match(text)
@@ -37,8 +40,9 @@ def words_after(text: str, name: str, usage: str, least: int, most: int) -> list
 
 def number(word: str, name: str, usage: str, least: int) -> int:
     """A line number. Raises ActionError where it is none, or below `least`."""
-    if not word.isascii() or not word.isdigit() or int(word) < least:
-        raise ActionError(f"{name}: {word!r} is no line number from {least} on. Send: {usage}")
+    plain = word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
+    if not plain or int(word) < least:
+        raise ActionError(f"{name}: {word!r:.60} is no line number from {least} on. Send: {usage}")
     return int(word)
 
 

@@ -152,7 +152,7 @@ def expect(said: str, wanted: str, unwanted: str) -> None:
 def check_export(env: MLGymEnv) -> None:
     """The workspace can be taken out, or is too large: nothing else may come of it."""
     try:
-        data = b"".join(env.export_workspace(_EXPORTED))
+        data = b"".join(env.laboratory.export_workspace(_EXPORTED))
     except OSError:
         return
     assert CANARY.encode() not in data

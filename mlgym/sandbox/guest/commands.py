@@ -25,9 +25,11 @@ KILLED = 137
 class Commands:
     """The shell's place in the loop, and the answers to `run` and `take_over`."""
 
-    def __init__(self, loop: Loop, who: Identity, header: Header, others: set[int]) -> None:
+    def __init__(
+        self, loop: Loop, who: Identity, header: Header, others: set[int], text_fd: int
+    ) -> None:
         self.loop = loop
-        self.shell = Shell(who, header["output_bytes"], header["flood_bytes"])
+        self.shell = Shell(who, header["output_bytes"], header["flood_bytes"], text_fd)
         self.shell.others = others
         self.watched: tuple[int, int] = (-1, -1)
         self.request = 0
@@ -90,8 +92,8 @@ class Commands:
         begin = (body, header["timeout"], header.get("keep"))
         try:
             self.shell.begin(*begin, reborn=bool(reborn))
-        except BrokenPipeError:
-            # Bash died just now, and its end is not reaped yet.
+        except (BrokenPipeError, BlockingIOError):
+            # Bash died just now and its end is not reaped yet, or it reads nothing any more.
             self.shell.command = None
             self.restart(KILLED)
             self.shell.begin(*begin, reborn=True)

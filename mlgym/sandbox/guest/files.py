@@ -11,7 +11,7 @@ import os
 import stat
 
 from .frames import CHUNK
-from .light import TYPE_CHECKING
+from .light import TYPE_CHECKING, suppress
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -21,6 +21,10 @@ FIXED_MTIME = 1_700_000_000
 _FIXED_NS = (FIXED_MTIME * 10**9, FIXED_MTIME * 10**9)
 
 
+ARCHIVE_ROOM = 64 << 20
+"""What a tar may take beyond its members' content, in bytes."""
+
+
 def problem(number: int, path: str) -> OSError:
     return OSError(number, os.strerror(number), path)
 
@@ -28,6 +32,7 @@ def problem(number: int, path: str) -> OSError:
 def read_file(path: str, max_bytes: int) -> bytes:
     """The content of a regular file of at most `max_bytes`."""
     with _open_regular(path) as file:
+        refuse_proc(file.fileno(), path)
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise problem(errno.EFBIG, path)
@@ -44,6 +49,12 @@ def _open_regular(path: str, flags: int = 0, dir_fd: int | None = None):
     return os.fdopen(fd, "rb")
 
 
+def refuse_proc(fd: int, path: str) -> None:
+    """Raises OSError for a file of /proc: opened by the guest, much there is the guest's own."""
+    if os.fstat(fd).st_dev == os.stat("/proc").st_dev:
+        raise problem(errno.EACCES, path)
+
+
 def write_file(path: str, data: bytes) -> None:
     """Write a regular file; missing folders are made, an existing file keeps its mode."""
     parent = os.path.dirname(path)
@@ -55,6 +66,7 @@ def write_file(path: str, data: bytes) -> None:
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
             raise problem(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, path)
+        refuse_proc(fd, path)
         os.ftruncate(fd, 0)
         view = memoryview(data)
         while view:
@@ -70,14 +82,19 @@ def export(root: str, paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
     following links, so that no link leads out of `root`.
     """
     left = max_bytes
+    # What the tar itself takes for its members is bounded too: it is the host that must hold it.
+    room = max_bytes + ARCHIVE_ROOM
     for path in paths:
         parts = [part for part in path.split("/") if part not in ("", ".")]
         if ".." in parts or path.startswith("/"):
             raise problem(errno.EINVAL, path)
         is_folder = path.endswith("/") or not parts
         for name in _walk(root, parts) if is_folder else ["/".join(parts)]:
-            size = yield from _tar_member(root, name, left)
+            size, taken = yield from _tar_member(root, name, left)
             left -= size
+            room -= taken
+            if room < 0:
+                raise problem(errno.EFBIG, name)
     yield b"\0" * 1024
 
 
@@ -124,7 +141,8 @@ def _open_below(root: str, name: str):
         os.close(fd)
 
 
-def _tar_member(root: str, name: str, left: int) -> Generator[bytes, None, int]:
+def _tar_member(root: str, name: str, left: int) -> Generator[bytes, None, tuple[int, int]]:
+    """Yield a file as a member; its size, and that of header and padding."""
     import tarfile
 
     with _open_below(root, name) as file:
@@ -134,7 +152,8 @@ def _tar_member(root: str, name: str, left: int) -> Generator[bytes, None, int]:
         info = tarfile.TarInfo(name)
         info.size, info.mtime = size, FIXED_MTIME
         info.mode = os.fstat(file.fileno()).st_mode & 0o777
-        yield info.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
+        header = info.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
+        yield header
         sent = 0
         while sent < size:
             piece = file.read(min(CHUNK, size - sent))
@@ -143,7 +162,7 @@ def _tar_member(root: str, name: str, left: int) -> Generator[bytes, None, int]:
             sent += len(piece)
             yield piece
         yield b"\0" * (-size % 512)
-        return size
+        return size, len(header) + -size % 512
 
 
 def wipe(folder: str, keep: Sequence[str] = ()) -> None:
@@ -152,6 +171,7 @@ def wipe(folder: str, keep: Sequence[str] = ()) -> None:
     A subfolder's own subfolders are moved up beside it before it goes, so that depth costs neither
     recursion nor descriptors nor path length.
     """
+    _reopen(folder)
     serial = 0
     while True:
         names = [name for name in os.listdir(folder) if name not in keep]
@@ -168,12 +188,22 @@ def wipe(folder: str, keep: Sequence[str] = ()) -> None:
             for child, is_folder in below:
                 inner = os.path.join(path, child)
                 if is_folder:
-                    serial += 1
                     os.chmod(inner, 0o700)
-                    os.rename(inner, os.path.join(folder, f".wipe-{serial}-{os.getpid()}"))
+                    # An agent may have taken any name.
+                    while os.path.lexists(aside := os.path.join(folder, f".wipe-{serial}")):
+                        serial += 1
+                    os.rename(inner, aside)
                 else:
                     os.unlink(inner)
             os.rmdir(path)
+
+
+def _reopen(folder: str) -> None:
+    """Give a folder its mode back, and take from it what else an agent can have put on it."""
+    os.chmod(folder, 0o755)
+    with suppress(OSError):
+        for name in os.listxattr(folder):
+            os.removexattr(folder, name)
 
 
 def lay(source: str, root: str, skip: Sequence[str], uid: int, gid: int) -> None:

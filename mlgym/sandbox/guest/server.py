@@ -32,7 +32,9 @@ class Server:
         self.wipe: list[str] = []
         self.keep: dict[str, list[str]] = {}
         self.who = Identity(0, 0, {}, {})
-        self.commands = Commands(self.loop, self.who, {"output_bytes": 1, "flood_bytes": 1}, set())
+        self.commands = Commands(
+            self.loop, self.who, {"output_bytes": 1, "flood_bytes": 1}, set(), -1
+        )
         self.request = 0
         """The number of the request at hand."""
         self.used = False
@@ -78,6 +80,8 @@ class Server:
                 getattr(self, f"do_{header['op']}")(header, body)
             except OSError as error:
                 self.reply(_failure(error))
+            except ValueError:  # what no path can hold, as a NUL
+                self.reply(_failure(OSError(errno.EINVAL, "", header.get("path"))))
 
     def do_setup(self, header: Header, body: bytes) -> None:
         """Who the agent is, the limits, the starter files; then a first reset."""
@@ -89,8 +93,10 @@ class Server:
         if self.who.drops:
             for folder in self.wipe:
                 os.chown(folder, self.who.uid, self.who.gid)
+        # Before the filter, which refuses new ones; where it is in force already, the host's.
+        text_fd: int = header["text_fd"] if "text_fd" in header else os.memfd_create("command")
         confine(header["filter"], same_user=not self.who.drops)
-        self.commands = Commands(self.loop, self.who, header, self.channels.pids)
+        self.commands = Commands(self.loop, self.who, header, self.channels.pids, text_fd)
         self.do_reset(header, b"")
 
     def do_reset(self, header: Header, body: bytes) -> None:
@@ -168,9 +174,9 @@ class Server:
         self.reply({"ok": True})
 
     def do_export(self, header: Header, body: bytes) -> None:
-        del body
         with processes.ActingAs(self.who):
-            pieces = list(files.export(WORKSPACE, header["paths"], header["max"]))
+            paths = [os.fsdecode(name) for name in body.split(b"\0")] if body else []
+            pieces = list(files.export(WORKSPACE, paths, header["max"]))
         for piece in pieces:
             self.reply({"more": True}, piece)
         self.reply({"ok": True})

@@ -71,12 +71,13 @@ class Finished:
 class Shell:
     """One bash, restarted when it ends, and at most one command in it."""
 
-    def __init__(self, who: Identity, output_bytes: int, flood_bytes: int) -> None:
+    def __init__(self, who: Identity, output_bytes: int, flood_bytes: int, text_fd: int) -> None:
         self.who = who
         self.output_bytes = output_bytes
         self.flood_bytes = flood_bytes
         self.pid = 0
-        self.control = self.status = self.text = self.output = -1
+        self.control = self.status = self.output = -1
+        self.text = text_fd
         self.command: Command | None = None
         self.frozen = False
         self.others: set[int] = set()
@@ -91,7 +92,9 @@ class Shell:
         os.fchmod(control_read, 0o444)
         self.status, status_write = os.pipe()
         os.set_blocking(self.status, False)
-        self.text = os.memfd_create("command", os.MFD_CLOEXEC)
+        # An agent can make the pipe small and leave it unread: nobody may wait for it.
+        os.set_blocking(self.control, False)
+        os.set_inheritable(self.text, False)
         os.fchmod(self.text, 0o644)
         readable = os.open(f"/proc/self/fd/{self.text}", os.O_RDONLY)
         null = os.open("/dev/null", os.O_RDWR)
@@ -118,7 +121,7 @@ class Shell:
 
     def stop(self) -> None:
         """Release the descriptors of a bash that is gone or going."""
-        for name in ("control", "status", "text", "output"):
+        for name in ("control", "status", "output"):
             fd = getattr(self, name)
             if fd >= 0:
                 os.close(fd)
