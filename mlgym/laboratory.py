@@ -68,15 +68,19 @@ class Laboratory:
             SandboxError: no sandbox, or its image has not been built.
             TaskError: the data script is broken.
         """
-        if self.sandbox is not None and self._grader is not None:
-            self.sandbox.reset()
-            return self._grader
         try:
+            if self.sandbox is not None and self._grader is not None:
+                self.sandbox.reset()
+                return self._grader
             prepared = self._prepared()
             grader = self._held.enter_context(Grader(self._task, prepared, self.backend))
             sandbox = self.backend(self._spec(prepared))
             self._held.enter_context(sandbox)
+        except OSError as error:
+            self.close()
+            raise SandboxError(f"no workspace can be had: {error}") from error
         except BaseException:
+            # Also where a reset failed: what is left of that sandbox cannot be started again.
             self.close()
             raise
         self.sandbox, self._grader = sandbox, grader

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO
 
 from mlgym.errors import SandboxError
@@ -62,8 +62,11 @@ class SocketTransport:
             self._process.wait(_END_S)
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - 2000))
-        words = self._log.read().decode("utf-8", "replace").strip()
-        return f"bwrap's status {self._process.returncode}" + (f": {words}" if words else "")
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        words = lines[-1].strip() if lines else ""
+        status = self._process.returncode
+        ended = "bwrap still runs" if status is None else f"bwrap's status {status}"
+        return ended + (f": {words}" if words else "")
 
 
 class BubblewrapLauncher:
@@ -73,6 +76,7 @@ class BubblewrapLauncher:
         self._slot: slots.Slot | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._guest_pid: int | None = None
+        self._guest_began: str | None = None
         self._log: IO[bytes] | None = None
         self._group: Group | None = None
 
@@ -85,52 +89,27 @@ class BubblewrapLauncher:
         bound = binds(environment, all_mounts(spec), spec.network)
         root = make_root(bound, uid, uid)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release()
-        ours, theirs = socket.socketpair()
-        inbox, guests = socket.socketpair()
-        # A guest that takes nothing in, or gives nothing, for so long is lost.
-        ours.settimeout(60.0)
-        inbox.settimeout(10.0)
-        info_read, info_write = os.pipe()
-        filter_fd = _as_file(seccomp.program(strict=True))
-        text_fd = os.memfd_create("command")
-        try:
-            self._process = subprocess.Popen(
-                [
-                    str(program),
-                    *bwrap_arguments(spec, root, bound),
-                    "--info-fd",
-                    str(info_write),
-                    "--seccomp",
-                    str(filter_fd),
-                    str(interpreter()),
-                    *GUEST_COMMAND,
-                ],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._log,
-                pass_fds=(info_write, filter_fd, text_fd, guests.fileno()),
-                env={},
-                start_new_session=True,
-            )
-        finally:
-            for fd in (info_write, filter_fd, text_fd):
-                os.close(fd)
-            theirs.close()
-            guest_fd = guests.fileno()
-            guests.close()
-        transport = SocketTransport(ours, self._process, self._log)
-        self._guest_pid = _read_child_pid(info_read)
-        if self._guest_pid is None:
-            transport.close()
-            inbox.close()
-            raise SandboxError(_explain(transport.describe_failure()))
-        self._slot.record(spec.label, [self._process.pid, self._guest_pid])
-        why_none = self._enter_group(spec, self._slot.number)
-        cores = _cores(spec, self._slot.number)
-        os.sched_setaffinity(self._guest_pid, cores)
+        arguments = [str(program), *bwrap_arguments(spec, root, bound)]
+        spawned = _spawn(arguments, self._log)
+        self._process = spawned.process
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(spawned.near)
+            undo.enter_context(spawned.inbox)
+            transport = SocketTransport(spawned.near, spawned.process, self._log)
+            with spawned.info:
+                self._guest_pid = _read_child_pid(spawned.info)
+            if self._guest_pid is None:
+                raise SandboxError(_explain(transport.describe_failure()))
+            self._guest_began = slots.start_time(self._guest_pid)
+            self._slot.record(spec.label, [spawned.process.pid, self._guest_pid])
+            why_none = self._enter_group(spec, self._slot.number)
+            cores = _cores(spec, self._slot.number)
+            os.sched_setaffinity(self._guest_pid, cores)
+            undo.pop_all()
         limits = _in_force(spec, len(cores), self._group, why_none)
         user = AgentUser(uid, uid, rlimits(spec.limits, per_user=True))
-        hand_over = HandOver(DirectShell(inbox, self._guest_pid), guest_fd, text_fd)
+        shell = DirectShell(spawned.inbox, self._guest_pid)
+        hand_over = HandOver(shell, spawned.guest_fd, spawned.text_fd)
         return Launched(transport, user, limits, hand_over)
 
     def _enter_group(self, spec: SandboxSpec, slot: int) -> str:
@@ -161,7 +140,7 @@ class BubblewrapLauncher:
     def release(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            if self._guest_pid is not None:
+            if self._guest_pid is not None and self._may_be_ours(self._guest_pid):
                 # The death of PID 1 takes the whole sandbox with it.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._guest_pid, signal.SIGKILL)
@@ -178,6 +157,10 @@ class BubblewrapLauncher:
         if self._slot is not None:
             self._slot.release()
             self._slot = None
+
+    def _may_be_ours(self, pid: int) -> bool:
+        """False where the guest ended long ago and another process was given its number."""
+        return slots.start_time(pid) in (None, self._guest_began)
 
 
 class BubblewrapSandbox(GuestSandbox):
@@ -219,6 +202,55 @@ def _in_force(spec: SandboxSpec, cores: int, group: Group | None, why_none: str)
     return replace(limits, mechanism=held, weaker=weaker)
 
 
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """bwrap as it was started, and our ends of what it was given.
+
+    `near` is the guest's stdin and stdout, `inbox` where it hands over its shell, `info` where
+    bwrap tells of its child; `guest_fd` and `text_fd` are the guest's own descriptors.
+    """
+
+    process: subprocess.Popen[bytes]
+    near: socket.socket
+    inbox: socket.socket
+    info: IO[bytes]
+    guest_fd: int
+    text_fd: int
+
+
+def _spawn(arguments: list[str], log: IO[bytes]) -> Spawned:
+    with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+        near, far = socket.socketpair()
+        ours.enter_context(near)
+        theirs.enter_context(far)
+        inbox, guests = socket.socketpair()
+        ours.enter_context(inbox)
+        theirs.enter_context(guests)
+        # A guest that takes nothing in, or gives nothing, for so long is lost.
+        near.settimeout(60.0)
+        inbox.settimeout(10.0)
+        info_read, info_write = os.pipe()
+        info = ours.enter_context(os.fdopen(info_read, "rb", buffering=0))
+        theirs.callback(os.close, info_write)
+        filter_fd = _as_file(seccomp.program(strict=True))
+        theirs.callback(os.close, filter_fd)
+        text_fd = os.memfd_create("command")
+        theirs.callback(os.close, text_fd)
+        guest_fd = guests.fileno()
+        given = ["--info-fd", str(info_write), "--seccomp", str(filter_fd)]
+        process = subprocess.Popen(
+            [*arguments, *given, str(interpreter()), *GUEST_COMMAND],
+            stdin=far.fileno(),
+            stdout=far.fileno(),
+            stderr=log,
+            pass_fds=(info_write, filter_fd, text_fd, guest_fd),
+            env={},
+            start_new_session=True,
+        )
+        ours.pop_all()
+    return Spawned(process, near, inbox, info, guest_fd, text_fd)
+
+
 def _as_file(data: bytes) -> int:
     fd = os.memfd_create("filter")
     os.write(fd, data)
@@ -226,17 +258,16 @@ def _as_file(data: bytes) -> int:
     return fd
 
 
-def _read_child_pid(fd: int) -> int | None:
+def _read_child_pid(pipe: IO[bytes]) -> int | None:
     """What bwrap tells of the process that it made, None where it ended before."""
     text = b""
     deadline = time.monotonic() + 10.0
-    with os.fdopen(fd, "rb", buffering=0) as pipe:
-        while not text.rstrip().endswith(b"}"):
-            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-            data = pipe.read(4096) if ready else b""
-            if not data:
-                return None
-            text += data
+    while not text.rstrip().endswith(b"}"):
+        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        data = pipe.read(4096) if ready else b""
+        if not data:
+            return None
+        text += data
     return int(json.loads(text)["child-pid"])
 
 

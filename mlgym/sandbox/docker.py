@@ -100,7 +100,7 @@ class AttachedTransport:
 
     def describe_failure(self) -> str:
         words = self._errors.decode("utf-8", "replace").strip()
-        return "its container ended" + (f": {words}" if words else "")
+        return f"its last words: {words}" if words else ""
 
 
 class DockerLauncher:

@@ -52,6 +52,10 @@ class GuestSandbox:
                 launched.transport, self.spec, launched.user, launched.hand_over
             )
             self._session.setup()
+        except OSError as error:
+            # No descriptor, process or room left on the host, whichever part ran into it.
+            self.close()
+            raise SandboxError(f"a sandbox cannot be started: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -102,12 +106,13 @@ class GuestSandbox:
         self._live.run(shell_state.restoring(state), shell_state.LIMIT_S)
 
     def reset(self) -> None:
-        """In place; a sandbox that was lost is started anew."""
-        if self._live.lost is not None:
-            self.close()
-            self.start()
-            return
-        self._live.reset()
+        """In place; a sandbox that was lost is started anew, even if only this finds the loss."""
+        if self._live.lost is None:
+            with contextlib.suppress(SandboxError):
+                self._live.reset()
+                return
+        self.close()
+        self.start()
 
     def close(self) -> None:
         session, self._session = self._session, None

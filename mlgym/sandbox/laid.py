@@ -31,20 +31,25 @@ def laid_folder(
         return folder
     home().mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f"{name}.new-", dir=home()))
-    fresh.chmod(0o755)
+    try:
+        _fill(fresh, files, mode, compiled=compiled)
+        fresh.rename(folder)
+    except OSError:
+        shutil.rmtree(fresh, ignore_errors=True)
+        # Another process may have been faster; its folder is the same.
+        if not folder.is_dir():
+            raise
+    return folder
+
+
+def _fill(folder: Path, files: Mapping[str, bytes], mode: int, *, compiled: bool) -> None:
     for path, content in files.items():
-        target = fresh / path
+        target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     if compiled:
         unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        compileall.compile_dir(fresh, quiet=2, invalidation_mode=unchecked)
-    for path in [*fresh.rglob("*"), fresh]:
+        compileall.compile_dir(folder, quiet=2, invalidation_mode=unchecked)
+    for path in [*folder.rglob("*"), folder]:
         path.chmod(0o755 if path.is_dir() else mode)
         os.utime(path, (FIXED_MTIME, FIXED_MTIME))
-    try:
-        fresh.rename(folder)
-    except OSError:
-        # Another process was faster; its folder is the same.
-        shutil.rmtree(fresh)
-    return folder

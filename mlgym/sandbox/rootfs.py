@@ -84,13 +84,15 @@ def make_root(bound: Mounts, uid: int, gid: int) -> Path:
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix="new-"))
-    fresh.chmod(0o755)
-    _fill(fresh, points, links, uid, gid)
     try:
+        fresh.chmod(0o755)
+        _fill(fresh, points, links, uid, gid)
         fresh.rename(folder)
     except OSError:
-        # Somebody else was faster; theirs is the same.
-        shutil.rmtree(fresh)
+        shutil.rmtree(fresh, ignore_errors=True)
+        # Somebody else may have been faster; theirs is the same.
+        if not folder.is_dir():
+            raise
     return folder
 
 

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NAME = re.compile(r"mlgym-[a-z]+-\w+")
@@ -21,14 +21,24 @@ _YOUNG_S = 60.0
 
 @contextmanager
 def scratch(purpose: str) -> Generator[str]:
-    """A temporary folder; `purpose` is a lower-case word in its name."""
-    with tempfile.TemporaryDirectory(prefix=f"mlgym-{purpose}-") as folder:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """A temporary folder; `purpose` is a lower-case word in its name.
+
+    What cannot be removed at the end is left to `remove_abandoned`.
+    """
+    with tempfile.TemporaryDirectory(
+        prefix=f"mlgym-{purpose}-", ignore_cleanup_errors=True
+    ) as folder:
+        fd = -1
         try:
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(fd, fcntl.LOCK_SH)
             yield folder
         finally:
-            os.close(fd)
+            # For an empty one no descriptor is needed, and there may be none left.
+            with suppress(OSError):
+                Path(folder).rmdir()
+            if fd >= 0:
+                os.close(fd)
 
 
 def remove_abandoned(younger_s: float = _YOUNG_S) -> list[str]:

@@ -80,6 +80,10 @@ class GuestSession:
             header["hand_over"] = self._hand_over.guest_fd
             header["text_fd"] = self._hand_over.text_fd
         self._renewed(self._request(header, b"", 30.0)[0])
+        # A host that is out of something lets a shell start and end at once, again and again.
+        if self.run("true", GRACE_S).exit_code != 0:
+            raise self._fail("no shell stays alive inside")
+        self._used = False
 
     def run(self, command: str, timeout: float, keep: int | None = None) -> ExecResult:
         """See `Sandbox.run`. `keep` is how many bytes of output are kept, where not the limit."""

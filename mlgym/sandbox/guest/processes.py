@@ -63,6 +63,12 @@ def become(who: Identity) -> None:
     os.umask(0o022)
 
 
+def raise_open_files() -> None:
+    """Lift the limit of open files as far as it goes: the host's may be too low for a shell."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class ActingAs:
     """Touch files as the agent's user: with its rights only, and what is made belongs to it."""
 

@@ -235,5 +235,6 @@ def _failure(error: OSError) -> Header:
 
 def main() -> None:
     """Run as PID 1 until the host closes its end."""
+    processes.raise_open_files()
     with suppress(HostGoneError):
         Server().serve()
