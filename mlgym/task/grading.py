@@ -14,7 +14,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from mlgym.errors import SandboxError, SubmissionError, TaskError
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
@@ -30,6 +30,7 @@ from mlgym.types import Split
 ANSWERS_INSIDE = "/answers"
 GRADER_INSIDE = "/grader"
 KIT_INSIDE = "/opt/mlgym/kit"
+_ALIVE_S = 1.0
 KIT_FILES = {"kit.py": "mlgym_kit.py", "kit_csv.py": "mlgym_kit_csv.py"}
 
 
@@ -56,12 +57,12 @@ class Grader:
             SandboxError: the infrastructure failed.
         """
         try:
-            if self._referee is None:
-                self._referee = self._start("referee", self._answer_mounts())
-            if self._task.spec.submission.kind != "predictions" and self._player is None:
-                self._player = self._start("player", ())
-            _lay(self._player or self._referee, files)
-            outcome = self._run(self._referee, self._player, split)
+            referee, player = self._sandboxes()
+            _lay(player or referee, files)
+            outcome = self._run(referee, player, split)
+        except OSError as error:
+            self.close()
+            raise SandboxError(f"the grading sandbox cannot be had: {error}") from error
         except BaseException:
             # Also where it is interrupted: what half a grading left is not worth keeping.
             self.close()
@@ -84,6 +85,21 @@ class Grader:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _sandboxes(self) -> tuple[Sandbox, Sandbox | None]:
+        """Referee's and player's: the warm ones, or new ones where those were lost."""
+        try:
+            for sandbox in (self._referee, self._player):
+                if sandbox is not None:
+                    _check_alive(sandbox)
+        except SandboxError:
+            # Nothing of this submission has run in them: no fault of anybody's to be told of.
+            self.close()
+        if self._referee is None:
+            self._referee = self._start("referee", self._answer_mounts())
+        if self._task.spec.submission.kind != "predictions" and self._player is None:
+            self._player = self._start("player", ())
+        return self._referee, self._player
 
     def _clear(self) -> None:
         """What a submission left or left running has no part in what comes next."""
@@ -130,15 +146,20 @@ class Grader:
             began = time.monotonic()
             try:
                 header, body = link.receive(max(0.0, left))
-                message = json.loads(header)
+                message = _message(header)
             except FrameTimeoutError:
+                _check_alive(referee)
                 raise self._failed(f"it did not answer within {seconds:g} s") from None
-            except (FrameError, ValueError) as error:
+            except (FrameError, ValueError, TypeError) as error:
                 raise self._failed(str(error)) from None
             left -= time.monotonic() - began
-            if "player" not in message or relay is None:
+            if "player" not in message or relay is None or player is None:
                 return message
-            link.send(*relay.ask(message, body))
+            answer = relay.ask(message, body)
+            if relay.timed_out:
+                # Its fault only where the sandbox around it still works.
+                _check_alive(player)
+            link.send(*answer)
 
     def _failed(self, reason: str) -> TaskError:
         return TaskError(f"{self._task.spec.id}: the grader failed: {reason}")
@@ -179,6 +200,22 @@ def kit_folder() -> Path:
     source = Path(__file__).parent
     contents = {name: (source / file).read_bytes() for file, name in KIT_FILES.items()}
     return laid_folder("kit", contents, compiled=True)
+
+
+def _check_alive(sandbox: Sandbox) -> None:
+    """Raises SandboxError where the sandbox itself does not answer, whatever runs inside."""
+    sandbox.run("true", _ALIVE_S)
+
+
+def _message(header: bytes) -> dict[str, Any]:
+    """A frame's header from the referee. Raises ValueError, TypeError for what has no sense."""
+    message: Any = json.loads(header)
+    if not isinstance(message, dict):
+        raise TypeError(f"it sent {header[:100]!r}, which is no message")
+    found = cast("dict[str, Any]", message)
+    for number in (found.get("timeout_s", 0.0), *dict(found.get("metrics", {})).values()):
+        float(number)
+    return found
 
 
 def _command(role: str) -> list[str]:

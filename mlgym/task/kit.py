@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import operator
 import os
 import random
 import secrets
@@ -159,10 +160,12 @@ class Player:
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
+        self._loaded = False
 
     def load(self, path: str, seed: int, timeout_s: float = CALL_S) -> None:
         """Import the submitted file `path`, `random` and `numpy.random` being seeded before."""
-        self._ask("load", [path, seed], timeout_s)
+        self._loaded = True
+        self._ask("load", [path, operator.index(seed)], timeout_s)
 
     def call(self, function: str, *arguments: Any, timeout_s: float = CALL_S) -> Any:
         """What the loaded module's `function` returns: JSON-able values and arrays."""
@@ -178,6 +181,11 @@ class Player:
         return self._ask("play", [function, last], timeout_s)
 
     def _ask(self, request: str, values: list[Any], timeout_s: float) -> Any:
+        # A grader's own mistakes, which must not look like the program's.
+        if not self._loaded:
+            raise RuntimeError("the player has not been told to load() anything")
+        if not float(timeout_s) > 0:
+            raise ValueError(f"timeout_s is {timeout_s!r}, expected seconds")
         items, body = pack_values(values)
         # It cannot be known beforehand: an answer that was sent too early, or twice, has another.
         ticket = secrets.token_hex(8)

@@ -26,6 +26,8 @@ class PlayerRelay:
         self._budget_s = budget_s
         self._left = budget_s
         self._failure: str | None = None
+        self.timed_out = False
+        """Whether it failed by saying nothing, which may be no fault of its own."""
 
     def ask(self, question: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         """The frame for the referee: the player's answer as it came, or why there is none.
@@ -42,6 +44,7 @@ class PlayerRelay:
                 self._link.send(dict(question), body)
                 said, data = self._link.receive(max(0.0, min(limit, self._left)))
             except FrameTimeoutError as error:
+                self.timed_out = True
                 short = self._left < limit
                 self._failure = (
                     f"it took more than {self._budget_s:g} s in all" if short else str(error)
