@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -55,7 +56,9 @@ class TrajectoryWriter:
         traceback: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            # `write` has flushed, or has told that it could not: there is nothing new to tell.
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
     def write(self, transition: Transition) -> None:

@@ -73,7 +73,8 @@ def run_episode(
 
     Raises:
         ConfigError: the agent or the model cannot be made, or the data has not been prepared: then
-            no folder is left. Every other failure is in the record.
+            no folder is left.
+        SandboxError: the record itself cannot be written. Every other failure is in it.
     """
     folder = new_run(config.out, env.task.spec.id, config.agent)
     try:
@@ -81,6 +82,10 @@ def run_episode(
     except ConfigError:
         folder.discard()
         raise
+    except OSError as error:
+        if not folder.has_record:
+            folder.discard()
+        raise _unwritable(folder, error) from error
 
 
 def _play(
@@ -119,7 +124,10 @@ def _play(
     with closing(env), TrajectoryWriter(folder.path / TRAJECTORY) as writer:
 
         def record(transition: Transition) -> None:
-            writer.write(transition)
+            try:
+                writer.write(transition)
+            except OSError as error:
+                raise _unwritable(folder, error) from error
             on_transition(transition)
 
         outcome = rollout(
@@ -136,6 +144,10 @@ def _play(
         folder.log(f"ended: {outcome.exit_reason}, {outcome.status}")
         _keep_workspace(env, folder)
     return folder, final, outcome
+
+
+def _unwritable(folder: RunFolder, error: OSError) -> SandboxError:
+    return SandboxError(f"the run cannot be recorded in {folder.path}: {error}")
 
 
 def _agents(

@@ -6,6 +6,8 @@ that a run killed at any moment can be read. It is replaced atomically; the othe
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import secrets
@@ -19,7 +21,7 @@ from typing import Any
 
 import zstandard
 
-from mlgym.errors import ConfigError
+from mlgym.errors import ConfigError, SandboxError
 from mlgym.trajectory import read_trajectory
 from mlgym.types import Transition
 
@@ -28,6 +30,7 @@ TRAJECTORY = "trajectory.jsonl"
 MODEL = "model.jsonl"
 WORKSPACE = "workspace.tar.zst"
 LOG = "log.txt"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,27 @@ class RunFolder:
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace `run.json` as a whole."""
         fresh = self.path / f".{RECORD}.new"
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(record, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path / RECORD)
+        try:
+            with fresh.open("w", encoding="utf-8") as file:
+                json.dump(record, file, indent=2)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.path / RECORD)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    @property
+    def has_record(self) -> bool:
+        return (self.path / RECORD).exists()
 
     def log(self, line: str) -> None:
-        """Append a line, with the time, to `log.txt`."""
+        """Append a line, with the time, to `log.txt`, if there is room: no run ends for its log."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with (self.path / LOG).open("a", encoding="utf-8", errors="replace") as file:
+        with (
+            contextlib.suppress(OSError),
+            (self.path / LOG).open("a", encoding="utf-8", errors="replace") as file,
+        ):
             file.write(f"{now} {line}\n")
 
     def log_model(self, entry: Mapping[str, Any]) -> None:
@@ -91,7 +104,12 @@ class RunFolder:
 
 
 def new_run(root: Path, task: str, agent: str) -> RunFolder:
-    """Make a folder for a run under `root`; ids sort by time. Raises ConfigError."""
+    """Make a folder for a run under `root`; ids sort by time.
+
+    Raises:
+        ConfigError: there can be none.
+        SandboxError: the host has no room left for it.
+    """
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     name = Path(agent).name.replace(":", ".") or "agent"
     path = root / f"{stamp}-{task}-{name}-{secrets.token_hex(3)}"
@@ -99,7 +117,8 @@ def new_run(root: Path, task: str, agent: str) -> RunFolder:
         path.mkdir(parents=True)
         (path / TRAJECTORY).touch()
     except OSError as error:
-        raise ConfigError(f"--out {root}: no run folder can be made there: {error}") from error
+        words = f"--out {root}: no run folder can be made there: {error}"
+        raise (SandboxError if error.errno in _FULL else ConfigError)(words) from error
     return RunFolder(path)
 
 
