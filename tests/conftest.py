@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -142,12 +143,22 @@ def grade(submission, answers, split, rng):
 }
 
 
+@pytest.fixture(scope="session")
+def lay_number_task() -> Callable[[Path], Path]:
+    """Lays a task without data, graded in no time: a number in a file, 1 less on test."""
+
+    def lay(below: Path) -> Path:
+        folder = below / "tasks" / "number"
+        for name, text in NUMBER_TASK.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return folder
+
+    return lay
+
+
 @pytest.fixture
-def number_task(tmp_path: Path) -> Path:
-    """A task without data, graded in no time: the metric is a number in a file, 1 less on test."""
-    folder = tmp_path / "tasks" / "number"
-    for name, text in NUMBER_TASK.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
+def number_task(tmp_path: Path, lay_number_task: Callable[[Path], Path]) -> Path:
+    """That task, in the test's own folder."""
+    return lay_number_task(tmp_path)

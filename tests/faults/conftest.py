@@ -6,51 +6,21 @@ void with one clear sentence, the environment can be used again, and nothing sta
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from breakage import alive, descendants, edit, wait_for
+from breakage import edit, own_temporary_folder
 
 from mlgym.env import MLGymEnv
-from mlgym.runs.leftovers import reap
-from mlgym.sandbox.docker_client import OWNER, connect, owner_label
-from mlgym.sandbox.scratch import remove_abandoned
-
-
-def _own_containers() -> list[str]:
-    """Containers and volumes that this process started on the daemon and that are still there."""
-    client = connect()
-    try:
-        mine = {"label": f"{OWNER}={owner_label('')[OWNER]}"}
-        found = client.api.containers(all=True, filters=mine)
-        return [str(item) for item in (*found, *client.volumes.list(filters=mine))]
-    finally:
-        client.close()
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def nothing_stays(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A temporary folder of the test's own; once the test is over nothing may be left of it."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    before = descendants(os.getpid())
-    yield folder
-    new = descendants(os.getpid()) - before
-    assert wait_for(lambda: not any(map(alive, new)), 5), "a process outlived its environment"
-    assert not list(folder.glob("mlgym-*-*")), "a temporary folder was left"
-    assert reap("bubblewrap") == []
-    assert not any(path.stat().st_size for path in folder.glob("mlgym-*/slot-*"))
-    assert remove_abandoned(0.0) == []
     params = getattr(request.node, "callspec", None)
-    if params is not None and params.params.get("backend") == "docker":
-        assert wait_for(lambda: not _own_containers(), 5), "a container was left"
+    on_docker = params is not None and params.params.get("backend") == "docker"
+    yield from own_temporary_folder(tmp_path, docker_too=on_docker)
 
 
 @pytest.fixture
