@@ -34,7 +34,7 @@ from mlgym.sandbox.pids import descendants
 from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
 from mlgym.sandbox.rootfs import binds, interpreter, make_root
 
-_END_S = 2.0
+_BEGIN_S, _END_S = 10.0, 2.0
 
 
 class SocketTransport:
@@ -261,7 +261,7 @@ def _as_file(data: bytes) -> int:
 def _read_child_pid(pipe: IO[bytes]) -> int | None:
     """What bwrap tells of the process that it made, None where it ended before."""
     text = b""
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + _BEGIN_S
     while not text.rstrip().endswith(b"}"):
         ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
         data = pipe.read(4096) if ready else b""
