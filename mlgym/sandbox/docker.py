@@ -209,6 +209,8 @@ def _container_options(spec: SandboxSpec, runtime: str | None) -> dict[str, Any]
         "stdin_open": True,
         "tty": False,
         "auto_remove": True,
+        # PID 1 is deaf to the usual one: whoever stops it would wait for ten seconds.
+        "stop_signal": "SIGKILL",
         "read_only": True,
         "network_mode": "bridge" if spec.network else "none",
         "cap_drop": ["ALL"],

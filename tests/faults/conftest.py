@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 from breakage import edit, own_temporary_folder
+from daemon import Daemon, missing, own_daemon
 
 from mlgym.env import MLGymEnv
+from mlgym.sandbox.docker_images import docker_tag
+from mlgym.sandbox.images import load_image
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +39,12 @@ def env(quick_task: Path, backend: str) -> Iterator[MLGymEnv]:
     env = MLGymEnv(quick_task, sandbox=backend)
     yield env
     env.close()
+
+
+@pytest.fixture(scope="session")
+def own_docker() -> Iterator[Daemon]:
+    """A Docker daemon for these tests alone, with the image `base`."""
+    if (reason := missing()) is not None:
+        pytest.skip(reason)
+    with own_daemon(docker_tag(load_image("base"))) as daemon:
+        yield daemon
