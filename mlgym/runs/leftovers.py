@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from mlgym.catalog import home
 from mlgym.sandbox import bubblewrap, docker
 from mlgym.sandbox.scratch import remove_abandoned
 
+_YOUNG_S = 60.0
 _UNFINISHED = re.compile(r"(?P<final>.+)\.new-\w+")
 
 
@@ -27,9 +30,17 @@ def reap(backend: str) -> list[str]:
     return docker.reap_docker() + removed if backend == "docker" else removed
 
 
-def remove_unfinished() -> list[str]:
-    """Remove half-built images and data; what another process is at work on is left alone."""
+def remove_unfinished(younger_s: float = _YOUNG_S) -> list[str]:
+    """Remove half-built images and data; what another process is at work on is left alone.
+
+    That is known by locks, and of what takes no time to make by its age of `younger_s` seconds.
+    """
     removed: list[str] = []
+    for folder in _quickly_made():
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_ctime >= younger_s:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(f"unfinished {folder}")
     for folder, lock in _unfinished():
         try:
             with FileLock(lock, timeout=0):
@@ -38,6 +49,12 @@ def remove_unfinished() -> list[str]:
         except Timeout:
             continue
     return removed
+
+
+def _quickly_made() -> Iterator[Path]:
+    """Folders that were never renamed to their final name, and that no lock tells of."""
+    for pattern in ("kit.new-*", "stubs.new-*", "roots/new-*"):
+        yield from sorted(home().glob(pattern))
 
 
 def _unfinished() -> Iterator[tuple[Path, Path]]:
