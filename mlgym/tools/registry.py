@@ -16,12 +16,13 @@ from mlgym.errors import unknown_name
 from mlgym.tools import editor, grade, search, viewer
 from mlgym.tools.base import ActionError, Tool, ToolContext
 from mlgym.tools.shell import Shell
-from mlgym.tools.text import first_word, whole_lines
+from mlgym.tools.text import MOST_DIGITS, first_word, whole_lines
 from mlgym.types import ToolCall, ToolResult, ToolSpec
 
 TOOLS: tuple[Tool, ...] = (Shell(), *viewer.TOOLS, *editor.TOOLS, *search.TOOLS, *grade.TOOLS)
 _BY_NAME = {tool.spec.name: tool for tool in TOOLS}
 _FORCED = "command "
+_DIGITS = rf"\s*\d{{1,{MOST_DIGITS}}}\s*"
 
 
 def tool_specs(names: Sequence[str] | None = None) -> tuple[ToolSpec, ...]:
@@ -110,7 +111,7 @@ def _object(name: str, arguments: str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _value(name: str, key: str, value: Any, rules: Mapping[str, Any]) -> Any:
     if rules["type"] == "integer":
-        if isinstance(value, str) and re.fullmatch(r"\s*\d{1,12}\s*", value):
+        if isinstance(value, str) and re.fullmatch(_DIGITS, value):
             value = int(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,14 +66,16 @@ if total > shown:
 
 
 def _run(context: ToolContext, mode: str, term: str, path: str) -> ToolResult:
+    limit = min(_LIMIT_S, context.command_s)
     channel = context.sandbox.open(["python3", "-I", "-S", "-c", _SCRIPT, mode, term, path])
+    deadline = time.monotonic() + limit
     output = b""
     try:
-        while piece := channel.recv(_LIMIT_S):
+        while piece := channel.recv(max(0.0, deadline - time.monotonic())):
             output += piece
     except TimeoutError:
         channel.kill()
-        return ToolResult(f"{mode}: no end after {_LIMIT_S:g} s; search a smaller folder.\n")
+        return ToolResult(f"{mode}: no end after {limit:g} s; search a smaller folder.\n")
     status = channel.status(5.0)
     text = output.decode("utf-8", "replace")
     return ToolResult(text.rstrip("\n") + "\n" if not status else f"{mode}: {channel.stderr}")

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 
 from mlgym.tools.base import ActionError
 
+MOST_DIGITS = 18
+"""No file has more lines, and Python refuses to read a number of thousands of digits."""
 _FIRST_WORD = re.compile(r"\s*([A-Za-z_]+)(?=$|[\s;|&<>()])")
 _BLOCK = re.compile(r"<<\s*(['\"]?)(\w+)\1(?:[ \t]+(no_newline))?\s*$")
-
-
-_MOST_DIGITS = 12  # no file has so many lines, and Python refuses to read numbers without end
 
 
 def first_word(text: str) -> str:
@@ -24,6 +23,8 @@ def first_word(text: str) -> str:
 def words_after(text: str, name: str, usage: str, least: int, most: int) -> list[str]:
     """The words of a call after its name, quotes undone. Raises ActionError beside `usage`."""
     rest = text.strip()[len(name) :]
+    if "\0" in rest:
+        raise ActionError(f"{name}: a NUL byte can stand in no argument; nothing was run.")
     try:
         words = shlex.split(rest)
     except ValueError as error:
@@ -40,8 +41,8 @@ def words_after(text: str, name: str, usage: str, least: int, most: int) -> list
 
 def number(word: str, name: str, usage: str, least: int) -> int:
     """A line number. Raises ActionError where it is none, or below `least`."""
-    plain = word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS
-    if not plain or int(word) < least:
+    digits = word.isascii() and word.isdigit() and len(word) <= MOST_DIGITS
+    if not digits or int(word) < least:
         raise ActionError(f"{name}: {word!r:.60} is no line number from {least} on. Send: {usage}")
     return int(word)
 

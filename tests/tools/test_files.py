@@ -70,6 +70,50 @@ def test_what_cannot_be_shown_says_why(env: MLGymEnv, action: str, words: str) -
     assert words in do(env, action)
 
 
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("goto " + "9" * 5000, "no line number"),
+        ("open code.py " + "9" * 5000, "no line number"),
+        ("edit 1:" + "9" * 5000 + "\nend_of_edit", "no line number"),
+        ("open a\0b", "NUL"),
+        ("create a\0b\n<<END\nx\nEND", "NUL"),
+        ("search_dir \0", "NUL"),
+        ("create " + "x" * 300, "File name too long"),
+        ("create " + "x/" * 3000 + "y", "File name too long"),
+        ("find_file " + "x" * 200_000, "Argument list too long"),
+    ],
+    ids=lambda value: value[:12].encode("unicode_escape").decode(),
+)
+def test_arguments_past_every_bound_are_refused_in_words(
+    env: MLGymEnv, action: str, words: str
+) -> None:
+    assert words in do(env, "open code.py", action)
+    assert do(env, "echo alive") == "alive\n"
+
+
+def test_a_path_that_no_system_call_takes_is_an_error_and_no_loss(env: MLGymEnv) -> None:
+    for attempt in (
+        lambda: env.sandbox.read("a\0b", 1),
+        lambda: env.sandbox.write("a\0b", b""),
+        lambda: list(env.sandbox.export(["a\0b"], 1)),
+    ):
+        with pytest.raises(OSError, match="Invalid argument"):
+            attempt()
+    assert env.sandbox.open(["echo", "a\0b"]).status(10) == 127
+    assert do(env, "echo alive") == "alive\n"
+
+
+def test_a_search_ends_with_the_time_of_a_command(env: MLGymEnv) -> None:
+    from mlgym.tools.registry import parse_action, run_call
+
+    class InAHurry:
+        sandbox, editor, command_s = env.sandbox, env.episode.editor, 0.2
+
+    said = run_call(parse_action("search_dir nowhere /"), InAHurry())  # type: ignore[arg-type]
+    assert said.text == "search_dir: no end after 0.2 s; search a smaller folder.\n"
+
+
 def test_paths_follow_the_shells_folder(env: MLGymEnv) -> None:
     do(env, "mkdir -p sub && cd sub && echo 'x = 1' > here.py")
     assert do(env, "open here.py").startswith("[/workspace/sub/here.py: 1 lines]")
