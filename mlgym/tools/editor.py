@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -203,10 +204,11 @@ def _create(arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
 def _exists(context: ToolContext, path: str) -> bool:
     try:
         context.sandbox.read(path, 0)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:
-        return True
+    except OSError as error:
+        # Nothing can have a name that is too long; whoever writes there is told so.
+        return error.errno != errno.ENAMETOOLONG
     return False
 
 

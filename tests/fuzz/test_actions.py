@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from actions import HEAVY, any_action
 from fuzzing import ACTIONS, fuzz
-from hypothesis import given
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from mlgym.env import MLGymEnv
@@ -100,6 +100,7 @@ def test_any_action_is_answered_and_the_next_command_works(
 ) -> None:
     env.reset()
     for action in actions:
+        note(f"{action!r:.300}")
         _, over = step(env, action)
         if over:
             observation, info = env.reset()

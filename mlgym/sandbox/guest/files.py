@@ -6,6 +6,7 @@ met with a plain OSError. Callers hold the agent's rights while they read, write
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -57,9 +58,7 @@ def refuse_proc(fd: int, path: str) -> None:
 
 def write_file(path: str, data: bytes) -> None:
     """Write a regular file; missing folders are made, an existing file keeps its mode."""
-    parent = os.path.dirname(path)
-    if parent:
-        os.makedirs(parent, exist_ok=True)
+    _make_folders(os.path.dirname(path))
     flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
     fd = os.open(path, flags, 0o644)
     try:
@@ -73,6 +72,17 @@ def write_file(path: str, data: bytes) -> None:
             view = view[os.write(fd, view) :]
     finally:
         os.close(fd)
+
+
+def _make_folders(path: str) -> None:
+    """As `os.makedirs`, which would call itself once for each folder of a path."""
+    missing: list[str] = []
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
 
 
 def export(root: str, paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:

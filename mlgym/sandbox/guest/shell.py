@@ -201,12 +201,14 @@ class Shell:
             self._signal(young, signal.SIGKILL)
         else:
             command.stage = "restarted"
-            self._signal([*self._young(), self.pid], signal.SIGKILL)
+            self._signal([*young, self.pid], signal.SIGKILL)
             return True
         return False
 
     def _young(self) -> list[int]:
-        """The processes that this command started and that still run."""
+        """The processes that this command started and that still run, held until `_signal`."""
+        # A fork bomb outruns whoever counts it, and leaves him no time to.
+        processes.everyone(signal.SIGSTOP, spare=[*self.others])
         old = self.command.old if self.command else set[int]()
         found: list[int] = []
         todo = [self.pid, 1]
@@ -221,6 +223,7 @@ class Shell:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+        processes.everyone(signal.SIGCONT)
 
     def read_status(self) -> tuple[bool, int | None]:
         """(something happened, the command's status or None where the pipe was closed)."""
