@@ -280,8 +280,8 @@ class MLGymEnv(gym.Env[str, str]):
 
     def _running(self) -> Episode:
         episode = self.episode
-        if episode.exit_reason is not None:
-            raise ResetNeeded(f"the episode is over ({episode.exit_reason}): call reset()")
+        if episode.exit_reason is not None or self.laboratory.sandbox is None:
+            raise ResetNeeded(f"the episode is over ({episode.exit_reason or 'closed'}): reset()")
         episode.begin_step()
         return episode
 
