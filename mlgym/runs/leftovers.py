@@ -53,7 +53,7 @@ def remove_unfinished(younger_s: float = _YOUNG_S) -> list[str]:
 
 def _quickly_made() -> Iterator[Path]:
     """Folders that were never renamed to their final name, and that no lock tells of."""
-    for pattern in ("kit.new-*", "stubs.new-*", "roots/new-*"):
+    for pattern in ("*-*.new-*", "workspaces/*.new-*", "roots/new-*"):
         yield from sorted(home().glob(pattern))
 
 

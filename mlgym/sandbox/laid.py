@@ -8,10 +8,11 @@ import os
 import py_compile
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlgym.catalog import home
+from mlgym.errors import SandboxError
 from mlgym.sandbox.guest.files import FIXED_MTIME
 
 
@@ -22,24 +23,35 @@ def laid_folder(
 
     With `compiled` the byte code of this interpreter's version lies beside them.
 
-    Raises OSError where it cannot be written.
+    Raises SandboxError where it cannot be written.
     """
     parts = [f"{path}\0{mode}\0{compiled}\0".encode() + files[path] for path in sorted(files)]
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
     folder = home() / f"{name}-{digest}"
     if folder.is_dir():
         return folder
-    home().mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f"{name}.new-", dir=home()))
+    make_once(folder, lambda fresh: _fill(fresh, files, mode, compiled=compiled))
+    return folder
+
+
+def make_once(folder: Path, fill: Callable[[Path], object]) -> None:
+    """Make a folder that is there wholly or not at all; `fill` gets an empty one to be renamed.
+
+    Raises SandboxError where it cannot be written.
+    """
+    fresh = None
     try:
-        _fill(fresh, files, mode, compiled=compiled)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
+        fill(fresh)
         fresh.rename(folder)
-    except OSError:
-        shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
         # Another process may have been faster; its folder is the same.
         if not folder.is_dir():
-            raise
-    return folder
+            raise SandboxError(f"{folder} cannot be made: {error}") from error
+    finally:
+        if fresh is not None:
+            shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _fill(folder: Path, files: Mapping[str, bytes], mode: int, *, compiled: bool) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from mlgym.catalog import home
 from mlgym.errors import SandboxError
 from mlgym.sandbox.guest.files import FIXED_MTIME
+from mlgym.sandbox.laid import make_once
 from mlgym.task.spec import Task, task_files
 
 
@@ -27,17 +27,7 @@ def staged_workspace(task: Task, with_solution: bool) -> Path:
     folder = home() / "workspaces" / f"{task.spec.id}-{digest}"
     if folder.is_dir():
         return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
-    except OSError as error:
-        raise SandboxError(f"no workspace can be laid into {folder.parent}: {error}") from error
-    stage_workspace(task, fresh, with_solution)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        # Another process was faster; its folder is the same.
-        shutil.rmtree(fresh)
+    make_once(folder, lambda fresh: stage_workspace(task, fresh, with_solution))
     return folder
 
 

