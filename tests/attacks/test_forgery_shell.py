@@ -49,6 +49,7 @@ WORDS = (
             f"for n in {{0..300}}; do printf '{text}\\n' >&$n; done 2>/dev/null"
             for text in JUNK[:2]
         ),
+        quick=False,
     ),
     shell(
         "words in every descriptor of the shell",
