@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import tarfile
 import textwrap
@@ -62,7 +63,7 @@ class Hall:
 def open_hall(backend: str, folder: Path, patch: pytest.MonkeyPatch) -> Generator[Hall]:
     """Start the three environments below the empty folder `folder`."""
     patch.setenv("OPENAI_API_KEY", CANARY)
-    name = f"mlgym-attacks-{folder.name}"
+    name = f"mlgym-attacks-{os.getpid()}-{folder.name}"
     secret = folder / "secret.txt"
     secret.write_text(CANARY)
     patient, quick = write_vault(folder / "patient"), write_vault(folder / "quick", 1.0)

@@ -49,12 +49,13 @@ WORDS = (
             f"for n in {{0..300}}; do printf '{text}\\n' >&$n; done 2>/dev/null"
             for text in JUNK[:2]
         ),
-        quick=False,
+        alive=None,
     ),
     shell(
         "words in every descriptor of the shell",
         f"for n in /proc/$$/fd/*; do eval \"printf '{FRAME}\\n' >&${{n##*/}}\"; done 2>/dev/null",
         'for n in /proc/$$/fd/*; do eval "echo junk >&${n##*/}"; done 2>/dev/null; sleep 0.1',
+        alive=None,
     ),
     shell(
         "words in every descriptor of every process",
