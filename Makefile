@@ -3,8 +3,9 @@
 #
 #   make demo    install, then run the reference solution of house_price to a score
 #   make test    install the development tools too, then run every test that can run here
+#   make test-attacks, test-faults   the attack suite alone, the fault suite alone
+#   make test-fuzz N=100000   so many random actions instead of CI's 5,000
 #   make test-soak   play 1,000 episodes in one process on each sandbox: nothing may grow
-#   make test-attacks   the attack suite alone, on both sandboxes
 #   make lint    format, style, types and layers
 #   make docs    build the documentation into site/, strictly
 #   make clean   remove what these made in this folder, but for runs/: those are results
@@ -12,7 +13,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-soak test-attacks lint docs clean
+.PHONY: demo test test-soak test-attacks test-faults test-fuzz lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
@@ -25,6 +26,13 @@ test-soak: .venv/installed-dev
 
 test-attacks: .venv/installed-dev
 	$(BIN)/pytest tests/attacks
+
+test-faults: .venv/installed-dev
+	$(BIN)/pytest tests/faults
+
+N ?= 100000
+test-fuzz: .venv/installed-dev
+	MLGYM_FUZZ_ACTIONS=$(N) $(BIN)/pytest --timeout 0 tests/fuzz
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

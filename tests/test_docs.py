@@ -110,3 +110,10 @@ def test_the_example_agent_of_the_tutorial_beats_the_baseline(tmp_path: Path) ->
 @pytest.mark.parametrize("example", blocks("docs/tutorial/training-loop.md", "python"))
 def test_the_loops_of_the_tutorial_run_as_printed(example: tuple[str, str], tmp_path: Path) -> None:
     assert run([sys.executable, "-c", example[1]], tmp_path).stdout
+
+
+def test_every_test_that_the_threat_model_names_exists(root: Path) -> None:
+    page = (root / "docs" / "explanation" / "threat-model.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/.]+)`", page))
+    assert len(named) > 10
+    assert not {name for name in named if not (root / name).exists()}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgym.sandbox.guest.script import PIECE, RUN, parse_status
+from mlgym.sandbox.guest.script import PIECE, new_token, parse_status, run_line
 from mlgym.sandbox.guest.tail import Tail
 
 _FIRST_LOOK_MS, _LONGEST_PAUSE_MS = 1, 32
@@ -111,15 +111,15 @@ class DirectShell:
         `keep` bytes of output are kept, of at most `flood`.
         """
         began = time.monotonic()
-        tail = Tail(keep)
+        tail, token = Tail(keep), new_token()
         self.underway = True
         os.ftruncate(self._text, 0)
         os.pwrite(self._text, text, 0)
         try:
-            os.write(self._control, RUN)
+            os.write(self._control, run_line(token))
         except (BrokenPipeError, BlockingIOError):
             return None
-        status = self._wait(began + timeout, tail, flood)
+        status = self._wait(token, began + timeout, tail, flood)
         if status is not None and self._drain(tail, flood) and self._nothing_left():
             self.underway = False
             output, cut = tail.result()
@@ -129,30 +129,35 @@ class DirectShell:
             "spent": time.monotonic() - began,
             "total": tail.total,
             "keep": keep,
+            "token": token,
         }
         if status is not None:
             header["status"] = status
         return HandedBack(header, tail.kept())
 
-    def _wait(self, deadline: float, tail: Tail, flood: int) -> int | None:
+    def _wait(self, token: str, deadline: float, tail: Tail, flood: int) -> int | None:
         """The command's exit status; None where it is late, floods, or bash closed the pipe."""
+        said, pause_ms = b"", _FIRST_LOOK_MS
         # Most commands say little and end at once: one wait instead of one for each line.
-        if not self._status_poller.poll(_FIRST_LOOK_MS):
-            pause_ms = _FIRST_LOOK_MS
-            while True:
-                left = deadline - time.monotonic()
-                if left <= 0 or tail.total > flood:
-                    return None
-                ready = dict(self._poller.poll(left * 1000 + 1))
-                if self._status in ready:
-                    break
-                if ready.get(self._output, 0) & select.POLLIN:
-                    self._drain(tail, flood)
-                elif self._output in ready:
-                    # Nobody writes, not yet or no more: without a pause this would spin.
-                    self._status_poller.poll(pause_ms)
-                    pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
-        return parse_status(os.read(self._status, 64))
+        ended = bool(self._status_poller.poll(_FIRST_LOOK_MS))
+        while True:
+            if ended:
+                news = os.read(self._status, PIECE)
+                said = (said + news)[-PIECE:]
+                status = parse_status(said, token)
+                if status is not None or not news:
+                    return status
+            left = deadline - time.monotonic()
+            if left <= 0 or tail.total > flood:
+                return None
+            ready = dict(self._poller.poll(left * 1000 + 1))
+            ended = self._status in ready
+            if ready.get(self._output, 0) & select.POLLIN:
+                self._drain(tail, flood)
+            elif self._output in ready and not ended:
+                # Nobody writes, not yet or no more: without a pause this would spin.
+                self._status_poller.poll(pause_ms)
+                pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
 
     def _drain(self, tail: Tail, flood: int) -> bool:
         """Take what was written; True at the end of file: no process holds the output."""

@@ -69,6 +69,15 @@ _ABSENT = {
 # group does (`strict`).
 _UNCOUNTED = {"memfd_create": (319, 279), "memfd_secret": (447, 447)}
 _MMAP, _SHARED_ANONYMOUS = (9, 222), 0x01 | 0x20
+# Which argument is a process: the guest is the agent's own user on bubblewrap without root.
+_OF_PID_1 = {
+    "prlimit64": (0, (302, 261)),
+    "sched_setscheduler": (0, (144, 119)),
+    "sched_setparam": (0, (142, 118)),
+    "sched_setattr": (0, (314, 274)),
+    "setpriority": (1, (141, 140)),
+    "ioprio_set": (1, (251, 30)),
+}
 _CLONE = (56, 220)
 _IOCTL = (16, 29)
 _SOCKET = (41, 198)
@@ -145,6 +154,10 @@ def program(machine: str | None = None, *, strict: bool = False) -> bytes:
         _argument(_CLONE[column], 0, _ANY_BIT, (_NEW_NAMESPACES & ~0x80,), errno.EPERM),
         _argument(_IOCTL[column], 1, _EQUAL, (_TIOCSTI, _TIOCLINUX), errno.EPERM),
         _argument(_SOCKET[column], 0, _EQUAL, (_AF_ALG, _AF_VSOCK), errno.EAFNOSUPPORT),
+        *(
+            _argument(numbers[column], index, _EQUAL, (1,), errno.EPERM)
+            for index, numbers in _OF_PID_1.values()
+        ),
         _op(_RETURN, _ALLOW),
     ]
     return b"".join(parts)

@@ -103,7 +103,7 @@ class Commands:
         """Go on with a command that the host began; `body` is the output that it kept."""
         self.request = header["id"]
         tail = Tail(header.get("keep") or self.shell.output_bytes, body, header["total"])
-        self.shell.take_over(header["timeout"], header["spent"], tail)
+        self.shell.take_over(header["timeout"], header["spent"], tail, header["token"])
         if "status" in header:
             self.answer(self.shell.finish(header["status"], restarted=False))
         elif self.shell.died is not None:
@@ -123,15 +123,19 @@ class Commands:
         self.shell.drain()
 
     def on_status(self, fd: int) -> None:
-        happened, status = self.shell.read_status()
-        if not happened:
-            return
-        if status is None:
+        closed, status = self.shell.read_status()
+        if closed:
             # The pipe was closed: bash ended, or became another program by `exec`. Its end, or the
             # command's deadline, says the rest.
             self.loop.unwatch(fd)
-        elif self.shell.command is not None:
+        elif status is not None and self.shell.command is not None:
             self.answer(self.shell.finish(status, restarted=False))
+
+    def stopped(self, pid: int) -> None:
+        """A child stands still: bash must not while a command runs, whoever has stopped it."""
+        if pid == self.shell.pid and self.shell.command is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def ended(self, pid: int, status: int) -> None:
         """A child was reaped; perhaps it is bash."""

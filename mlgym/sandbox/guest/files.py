@@ -208,6 +208,17 @@ def wipe(folder: str, keep: Sequence[str] = ()) -> None:
             os.rmdir(path)
 
 
+def remove(path: str) -> None:
+    """Remove whatever is at `path`, if there is something."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        wipe(path)
+        os.rmdir(path)
+
+
 def _reopen(folder: str) -> None:
     """Give a folder its mode back, and take from it what else an agent can have put on it."""
     os.chmod(folder, 0o755)

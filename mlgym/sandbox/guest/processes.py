@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = "/workspace"
 STDERR_TAIL = 8192
+CATCHABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 PIPE_BYTES = 1 << 18
 """What a channel's pipe holds, where the kernel allows it: fewer turns for large frames."""
 
@@ -103,7 +104,7 @@ def _child(who: Identity, work: Work, fds: Mapping[int, int], cwd: str) -> NoRet
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+        for number in CATCHABLE:
             signal.signal(number, signal.SIG_DFL)
         # Sources are moved out of the way first, so that no dup2 overwrites one still needed.
         moved = {target: _above(source) for target, source in fds.items()}
@@ -172,16 +173,20 @@ def all_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
 
 
-def reap() -> dict[int, int]:
-    """Collect every child that ended: pid -> status as a shell would say it."""
+def reap() -> tuple[dict[int, int], list[int]]:
+    """Collect every child that ended, pid -> status as a shell would say it; and what stopped."""
     ended: dict[int, int] = {}
+    stopped: list[int] = []
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
         except ChildProcessError:
-            return ended
+            return ended, stopped
         if pid == 0:
-            return ended
+            return ended, stopped
+        if os.WIFSTOPPED(status):
+            stopped.append(pid)
+            continue
         code = os.waitstatus_to_exitcode(status)
         ended[pid] = 128 - code if code < 0 else code
 

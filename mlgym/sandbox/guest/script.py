@@ -7,6 +7,8 @@ which the command's children hold no copy. Nothing is ever recognised by a print
 
 from __future__ import annotations
 
+import os
+
 IO = "/run/sh"
 """A small tmpfs of the guest's own: the output pipe, and the name under which text is sourced."""
 TEXT = f"{IO}/bash"
@@ -14,16 +16,26 @@ OUTPUT = f"{IO}/output"
 CONTROL_FD, STATUS_FD, TEXT_FD = 250, 251, 252
 START = f"exec {CONTROL_FD}<&-; shopt -s expand_aliases\n".encode()
 # Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts.
-RUN = (
-    rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-; \builtin echo $? >&{STATUS_FD}" + "\n"
-).encode()
+_SOURCE = rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-; \builtin echo "
+_TELL = rf" $? >&{STATUS_FD}"
 PIECE = 1 << 16
 """The most that is read of a command's output at once, in bytes: what a pipe holds."""
 
 
-def parse_status(said: bytes) -> int | None:
-    """The exit status in what came through the status pipe, None for its end or for nonsense."""
-    try:
-        return int(said.split()[-1]) & 0xFF
-    except (IndexError, ValueError):
-        return None
+def new_token() -> str:
+    """A word that a command cannot know, so that no other end is taken for its own."""
+    return os.urandom(6).hex()
+
+
+def run_line(token: str) -> bytes:
+    """What bash is told for one command."""
+    return f"{_SOURCE}{token}{_TELL}\n".encode()
+
+
+def parse_status(said: bytes, token: str) -> int | None:
+    """The exit status told under `token` in what came through the status pipe; None if not yet."""
+    for line in said.split(b"\n")[:-1]:
+        word, _, status = line.partition(b" ")
+        if word == token.encode() and status.isdigit() and len(status) < 4:
+            return int(status) & 0xFF
+    return None

@@ -49,8 +49,10 @@ class Server:
         os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        # Where the guest is the agent's own user, the agent can send it any of them.
+        for number in processes.CATCHABLE:
+            signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, _noticed)
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         self.loop.watch(HOST_IN, select.EPOLLIN, self.on_host)
         self.loop.watch(wake_read, select.EPOLLIN, self.on_children)
         while True:
@@ -126,12 +128,16 @@ class Server:
             pass
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
         self.channels.forget_all()
 
     def on_children(self, fd: int) -> None:
         with suppress(BlockingIOError):
             os.read(fd, 4096)
-        for pid, status in processes.reap().items():
+        ended, stopped = processes.reap()
+        for pid in stopped:
+            self.commands.stopped(pid)
+        for pid, status in ended.items():
             self.commands.ended(pid, status)
             self.channels.ended(pid, status)
 

@@ -9,19 +9,21 @@ import os
 import select
 import time
 
-from . import processes
+from . import files, processes
 from .light import signal, suppress
 from .processes import Identity
 from .script import (
     CONTROL_FD,
+    IO,
     OUTPUT,
     PIECE,
-    RUN,
     START,
     STATUS_FD,
     TEXT,
     TEXT_FD,
+    new_token,
     parse_status,
+    run_line,
 )
 from .tail import Tail
 
@@ -36,7 +38,11 @@ class Command:
     had ended before, so that the command found nothing of what was set in it.
     """
 
-    def __init__(self, output: Tail, seconds: float, began: float, reborn: bool = False) -> None:
+    def __init__(
+        self, output: Tail, seconds: float, began: float, token: str, reborn: bool = False
+    ) -> None:
+        self.token = token
+        self.said = b""
         self.output = output
         self.seconds = seconds
         self.began = began
@@ -98,8 +104,8 @@ class Shell:
         os.fchmod(self.text, 0o644)
         readable = os.open(f"/proc/self/fd/{self.text}", os.O_RDONLY)
         null = os.open("/dev/null", os.O_RDWR)
-        with suppress(FileNotFoundError):
-            os.unlink(TEXT)
+        # Where the guest is the agent's own user, the agent can have put anything there.
+        files.wipe(IO)
         os.symlink(f"/proc/self/fd/{TEXT_FD}", TEXT)
         self._fresh_output()
         fds = {
@@ -132,8 +138,7 @@ class Shell:
     def _fresh_output(self) -> None:
         if self.output >= 0:
             os.close(self.output)
-        with suppress(FileNotFoundError):
-            os.unlink(OUTPUT)
+        files.remove(OUTPUT)
         os.mkfifo(OUTPUT, 0o600)
         os.chmod(OUTPUT, 0o622)
         self.output = os.open(OUTPUT, os.O_RDONLY | os.O_NONBLOCK)
@@ -142,18 +147,18 @@ class Shell:
     def begin(self, text: bytes, seconds: float, keep: int | None, *, reborn: bool = False) -> None:
         """Start a command; `seconds` is its limit, `keep` how many bytes of output are kept."""
         tail = Tail(keep or self.output_bytes)
-        self.command = Command(tail, seconds, time.monotonic(), reborn)
+        self.command = Command(tail, seconds, time.monotonic(), new_token(), reborn)
         if self.frozen:
             self.command.old = set(processes.all_pids())
             processes.everyone(signal.SIGCONT)
             self.frozen = False
         os.ftruncate(self.text, 0)
         os.pwrite(self.text, text, 0)
-        os.write(self.control, RUN)
+        os.write(self.control, run_line(self.command.token))
 
-    def take_over(self, seconds: float, spent: float, tail: Tail) -> None:
+    def take_over(self, seconds: float, spent: float, tail: Tail, token: str) -> None:
         """Go on with a command that the host began, `spent` seconds ago, with what it has read."""
-        self.command = Command(tail, seconds, time.monotonic() - spent)
+        self.command = Command(tail, seconds, time.monotonic() - spent, token)
         self._stop_flood(self.command)
 
     def drain(self) -> bool:
@@ -226,11 +231,16 @@ class Shell:
         processes.everyone(signal.SIGCONT)
 
     def read_status(self) -> tuple[bool, int | None]:
-        """(something happened, the command's status or None where the pipe was closed)."""
+        """(whether the pipe was closed, the command's exit status or None where it is not told)."""
         try:
-            return True, parse_status(os.read(self.status, 64))
+            said = os.read(self.status, PIECE)
         except BlockingIOError:
             return False, None
+        command = self.command
+        if command is None or not said:
+            return not said, None
+        command.said = (command.said + said)[-PIECE:]
+        return False, parse_status(command.said, command.token)
 
     def finish(self, status: int, restarted: bool) -> Finished:
         """The end of the command: the last output, what is left behind is stopped."""
