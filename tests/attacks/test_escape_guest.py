@@ -5,6 +5,8 @@ Who can end PID 1 can void an episode that goes badly.
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from attacks.attack import RUN, Attack, denied
 from attacks.hall import Hall, withstand
@@ -116,7 +118,11 @@ ROWS = (
         "the output pipe replaced by a file",
         "escape",
         actions=("rm -f /run/sh/output; echo x > /run/sh/output", "ls -l /run/sh"),
-        says=r"\nprw--w--w- .* output\n",
+        # Where the guest is the agent's own user, the agent can blind itself until the next reset.
+        says=r"\nprw--w--w- .* output\n" if os.getuid() == 0 else "",
+        alive="alive\n" if os.getuid() == 0 else None,
+        later=("ls -l /run/sh",),
+        later_says=r"prw--w--w- .* output\n",
     ),
     Attack(
         "the output pipe replaced by a folder, with a job that holds the old one",

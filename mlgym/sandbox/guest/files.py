@@ -22,6 +22,7 @@ FIXED_MTIME = 1_700_000_000
 _FIXED_NS = (FIXED_MTIME * 10**9, FIXED_MTIME * 10**9)
 
 
+MOST_LINKS = 40  # as many as the kernel follows
 ARCHIVE_ROOM = 64 << 20
 """What a tar may take beyond its members' content, in bytes."""
 
@@ -32,8 +33,8 @@ def problem(number: int, path: str) -> OSError:
 
 def read_file(path: str, max_bytes: int) -> bytes:
     """The content of a regular file of at most `max_bytes`."""
+    refuse_proc(path)
     with _open_regular(path) as file:
-        refuse_proc(file.fileno(), path)
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise problem(errno.EFBIG, path)
@@ -50,22 +51,32 @@ def _open_regular(path: str, flags: int = 0, dir_fd: int | None = None):
     return os.fdopen(fd, "rb")
 
 
-def refuse_proc(fd: int, path: str) -> None:
-    """Raises OSError for a file of /proc: opened by the guest, much there is the guest's own."""
-    if os.fstat(fd).st_dev == os.stat("/proc").st_dev:
-        raise problem(errno.EACCES, path)
+def refuse_proc(path: str) -> None:
+    """Raises OSError for what lies in /proc, also through links: there `self` is the guest."""
+    proc = os.stat("/proc").st_dev
+    here = path
+    for _ in range(MOST_LINKS):
+        parent = os.path.dirname(here) or "."
+        with suppress(FileNotFoundError):
+            if os.stat(parent).st_dev == proc:
+                raise problem(errno.EACCES, path)
+        try:
+            here = os.path.join(parent, os.readlink(here))
+        except OSError:
+            return
+    raise problem(errno.ELOOP, path)
 
 
 def write_file(path: str, data: bytes) -> None:
     """Write a regular file; missing folders are made, an existing file keeps its mode."""
     _make_folders(os.path.dirname(path))
+    refuse_proc(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
     fd = os.open(path, flags, 0o644)
     try:
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
             raise problem(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, path)
-        refuse_proc(fd, path)
         os.ftruncate(fd, 0)
         view = memoryview(data)
         while view:
