@@ -18,6 +18,7 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("battle_of_sexes", 1),
     ("blotto", 1),
     ("house_price", 1),
+    ("prisoners_dilemma", 1),
 )
 """(task, version) of every task that MLGym ships."""
 
