@@ -24,8 +24,6 @@ from hypothesis.stateful import (
 from mlgym.env import MLGymEnv
 
 STEPS = 9
-# The one guard: to be removed once the environment can be snapshot.
-HAS_SNAPSHOTS = hasattr(MLGymEnv, "snapshot")
 ANSWER = "answer.txt"
 NAMES = st.sampled_from([ANSWER, ANSWER, ANSWER, "a.txt", "b c.txt"])
 VALUES = st.sampled_from(["3", "5", "5.0", "8", "25", "-4", "0", "words", "", "nan"])
@@ -230,37 +228,34 @@ class Episodes(RuleBasedStateMachine):
         with pytest.raises(ValueError, match=r"action|not a valid"):
             self.env.finish(reason)
 
-    if HAS_SNAPSHOTS:
+    @while_running
+    @rule()
+    def snapshot(self) -> None:
+        self.kept.append((self.env.snapshot(), self.model))
 
-        @while_running
-        @rule()
-        def snapshot(self) -> None:
-            self.kept.append((self.env.snapshot(), self.model))
+    @while_idle
+    @rule()
+    def snapshot_nothing(self) -> None:
+        with pytest.raises(ResetNeeded):
+            self.env.snapshot()
 
-        @while_idle
-        @rule()
-        def snapshot_nothing(self) -> None:
+    @precondition(lambda self: self.kept)
+    @rule(which=st.integers(0, 99), keep_budget=st.booleans())
+    def restore(self, which: int, keep_budget: bool) -> None:
+        snapshot, then = self.kept[which % len(self.kept)]
+        if not self.running:
             with pytest.raises(ResetNeeded):
-                self.env.snapshot()
+                self.env.restore(snapshot, keep_budget=keep_budget)
+            return
+        assert self.env.restore(snapshot, keep_budget=keep_budget) is None
+        self.model = replace(then, steps=self.model.steps) if keep_budget else then
 
-        @precondition(lambda self: self.kept)
-        @rule(which=st.integers(0, 99), keep_budget=st.booleans())
-        def restore(self, which: int, keep_budget: bool) -> None:
-            snapshot, then = self.kept[which % len(self.kept)]
-            if not self.running:
-                with pytest.raises(ResetNeeded):
-                    self.env.restore(snapshot, keep_budget=keep_budget)
-                return
-            event("restored")
-            assert self.env.restore(snapshot, keep_budget=keep_budget) is None
-            self.model = replace(then, steps=self.model.steps) if keep_budget else then
-
-        @precondition(lambda self: self.kept)
-        @rule(which=st.integers(0, 99))
-        def release(self, which: int) -> None:
-            snapshot, _ = self.kept.pop(which % len(self.kept))
-            snapshot.close()
-            snapshot.close()
+    @precondition(lambda self: self.kept)
+    @rule(which=st.integers(0, 99))
+    def release(self, which: int) -> None:
+        snapshot, _ = self.kept.pop(which % len(self.kept))
+        snapshot.close()
+        snapshot.close()
 
     # What always holds ---------------------------------------------------------------------------
 

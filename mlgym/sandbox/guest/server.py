@@ -110,6 +110,10 @@ class Server:
             files.wipe(folder, keep)
             if folder != WORKSPACE:
                 os.utime(folder, (files.FIXED_MTIME, files.FIXED_MTIME))
+        # Docker mounts it, and a queue outlives whoever made it.
+        with suppress(FileNotFoundError):
+            for name in os.listdir("/dev/mqueue"):
+                os.unlink(f"/dev/mqueue/{name}")
         if not header.get("bare"):
             keep = self.keep.get(WORKSPACE, [])
             files.lay(self.source, WORKSPACE, keep, self.who.uid, self.who.gid)
