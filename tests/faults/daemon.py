@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -92,7 +93,8 @@ class Daemon:
             self.start()
         with self.client() as client:
             for found in client.api.containers(all=True):
-                client.api.remove_container(found["Id"], force=True)
+                with contextlib.suppress(docker.errors.NotFound):  # it may be removing itself
+                    client.api.remove_container(found["Id"], force=True)
 
     def take_image(self, tag: str) -> None:
         """Copy an image of the machine's own daemon."""
