@@ -129,7 +129,9 @@ def test_the_later_of_two_equal_validations_is_kept(env: MLGymEnv) -> None:
     env.step("validate")
     answers(env, "5.00")
     env.step("validate")
-    assert env.episode.judge._best_files["answer.txt"] == b"5.00\n"
+    kept = env.episode.judge.kept
+    assert kept is not None
+    assert kept.files["answer.txt"] == b"5.00\n"
 
 
 def test_forfeit_ends_without_a_score_and_takes_back_what_was_paid(env: MLGymEnv) -> None:

@@ -6,6 +6,7 @@ is untrusted: it is bounded, checked for its form, and can end in nothing worse 
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -147,6 +148,9 @@ class GuestSession:
     def export(self, paths: Sequence[str], max_bytes: int) -> Iterator[bytes]:
         # A tar adds a header and padding to each file; a guest that sends much more is lying.
         bound = 2 * max_bytes + 2 * ARCHIVE_ROOM
+        for path in paths:
+            if "\0" in path:  # it would be two names on the way
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
         names = b"\0".join(os.fsencode(path) for path in paths)
         yield from self._stream({"op": "export", "max": max_bytes}, bound, names)
 
