@@ -27,8 +27,14 @@ ROOT = Path(__file__).resolve().parent.parent
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    (section,) = (part["Tasks"] for part in config.nav or () if "Tasks" in part)
+    section += [{folder.name: f"tasks/{folder.name}.md"} for folder in task_folders()]
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    for folder in sorted(path.parent for path in (ROOT / "tasks").glob("*/task.yaml")):
+    for folder in task_folders():
         page = f"tasks/{folder.name}.md"
         files.append(File.generated(config, page, content=task_page(load_task(folder))))
     return files
@@ -40,6 +46,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 # Tasks
+
+
+def task_folders() -> list[Path]:
+    return sorted(path.parent for path in (ROOT / "tasks").glob("*/task.yaml"))
 
 
 def task_page(task: Task) -> str:
