@@ -89,6 +89,14 @@ class Channel(Protocol):
     @property
     def stderr(self) -> str: ...
 
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the process when its last output was read, in seconds.
+
+        Of all its threads, but not of other processes; 0 where the system does not tell.
+        """
+        ...
+
 
 class Sandbox(Protocol):
     """An isolated workspace with a persistent shell.

@@ -31,10 +31,12 @@ class GuestChannel:
         self._stderr = ""
         self._owed = 0
         self._unfed = 0
+        self.cpu_s = 0.0
 
     def take(self, header: Header, body: bytes) -> None:
         """A frame of this channel's, from the guest."""
         if header.get("data"):
+            self.cpu_s = max(self.cpu_s, float(header["cpu"]))
             self._data.append(body)
             return
         self._unfed -= int(header.get("fed", 0))

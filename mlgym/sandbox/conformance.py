@@ -286,6 +286,16 @@ def check_channels_carry_bytes_both_ways(box: Sandbox) -> None:
     expect(box.open(["no-such-program"]).status(10), 127, "status of a missing program")
 
 
+def check_a_channel_tells_the_processor_time_of_its_process(box: Sandbox) -> None:
+    busy = "import time\nwhile time.process_time() < 0.5: pass\nprint('done', flush=True)"
+    channel = box.open(["python", "-c", f"{busy}\ntime.sleep(0.5); print('slept')"])
+    channel.recv(30)
+    spent = channel.cpu_s
+    expect(0.5 <= spent < 0.8, True, f"{spent} s of processor time after 0.5 s of work")
+    channel.recv(30)
+    expect(channel.cpu_s - spent < 0.2, True, "no processor time for sleep")
+
+
 def check_reset_leaves_nothing(box: Sandbox) -> None:
     mess = (
         "cd /tmp; A=1; sleep 100 & mkdir -p x/y/z /home/agent/.c; chmod 000 x/y;"

@@ -25,6 +25,11 @@ class FrameLink:
         self._channel = channel
         self._buffer = bytearray()
 
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the process by the last frame, in seconds. See `Channel.cpu_s`."""
+        return self._channel.cpu_s
+
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
         text = json.dumps(header).encode()
         self._channel.send(PREFIX.pack(len(text), len(body)) + text + body)

@@ -11,11 +11,15 @@ from __future__ import annotations
 import json
 import math
 import time
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
+from filelock import FileLock
+
+from mlgym.catalog import home
 from mlgym.errors import SandboxError, SubmissionError, TaskError
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.laid import laid_folder
@@ -58,8 +62,8 @@ class Grader:
         """
         try:
             referee, player = self._sandboxes()
-            _lay(player or referee, files)
-            outcome = self._run(referee, player, split)
+            with _alone() if self._task.spec.grader.timed else nullcontext():
+                outcome = self._run(referee, player, files, split)
         except OSError as error:
             self.close()
             raise SandboxError(f"the grading sandbox cannot be had: {error}") from error
@@ -130,16 +134,20 @@ class Grader:
         )
         return self._held.enter_context(sandbox)
 
-    def _run(self, referee: Sandbox, player: Sandbox | None, split: Split) -> dict[str, Any]:
+    def _run(
+        self, referee: Sandbox, player: Sandbox | None, files: Files, split: Split
+    ) -> dict[str, Any]:
         """Let the referee work until its outcome, relaying what it asks of the player.
 
         `timeout_s` is what the referee's own work may take, and again all the player's answers.
         """
         seconds = self._task.spec.grader.timeout_s
+        _lay(player or referee, files)
         link = FrameLink(referee.open(_command("referee")))
         relay = None
         if player is not None:
-            relay = PlayerRelay(FrameLink(player.open(_command("player"))), seconds)
+            first = FrameLink(player.open(_command("player")))
+            relay = PlayerRelay(first, lambda: _fresh(player, files), seconds)
         link.send(self._order(split))
         left = seconds
         while True:
@@ -222,6 +230,21 @@ def _message(header: bytes) -> dict[str, Any]:
 
 def _command(role: str) -> list[str]:
     return ["env", "PYTHONHASHSEED=0", "python", "-P", "-s", f"{KIT_INSIDE}/mlgym_kit.py", role]
+
+
+def _fresh(player: Sandbox, files: Files) -> FrameLink:
+    """The submission in a wiped sandbox, and a new process of it."""
+    player.reset()
+    _lay(player, files)
+    return FrameLink(player.open(_command("player")))
+
+
+@contextmanager
+def _alone() -> Generator[None, None, None]:
+    """While no other timed grading runs on this host: it would be measured, too."""
+    home().mkdir(parents=True, exist_ok=True)
+    with FileLock(home() / "timed-grading.lock"):
+        yield
 
 
 def _lay(sandbox: Sandbox, files: Files) -> None:

@@ -15,15 +15,19 @@ This file is longer than 300 lines because it must be one: it is laid whole into
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import operator
 import os
 import random
+import resource
 import secrets
+import signal
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -161,15 +165,47 @@ class Player:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self._loaded = False
+        self.wall_s = 0.0
+        """How long its answers took, in seconds, since its process was started."""
+        self.cpu_s = 0.0
+        """Processor time of its process by its last answer, in seconds, whenever it was spent;
+        0 where the system does not tell."""
 
-    def load(self, path: str, seed: int, timeout_s: float = CALL_S) -> None:
-        """Import the submitted file `path`, `random` and `numpy.random` being seeded before."""
+    def load(
+        self,
+        path: str,
+        seed: int,
+        timeout_s: float = CALL_S,
+        instead: str | None = None,
+        alone: bool = False,
+    ) -> None:
+        """Import the submitted file `path`, `random` and `numpy.random` being seeded before.
+
+        `instead` is the text of a program to put in that file's place. `alone`: every other process
+        in its sandbox is ended before, and it can start neither processes nor threads.
+        """
         self._loaded = True
-        self._ask("load", [path, operator.index(seed)], timeout_s)
+        self._ask("load", [path, operator.index(seed), instead, alone], timeout_s)
+
+    def restart(self) -> None:
+        """End its process, wipe its sandbox, lay the submission again, start a fresh process."""
+        self._pipe.send({"player": "restart"})
+        self._pipe.receive()
+        self._loaded = False
+        self.wall_s = self.cpu_s = 0.0
+
+    def echo(self, *values: Any, timeout_s: float = CALL_S) -> None:
+        """Send `values` for nothing: what an exchange costs, before there is anything of the
+        program's in it."""
+        self._ask("echo", list(values), timeout_s)
 
     def call(self, function: str, *arguments: Any, timeout_s: float = CALL_S) -> Any:
         """What the loaded module's `function` returns: JSON-able values and arrays."""
         return self._ask("call", [function, *arguments], timeout_s)
+
+    def each(self, function: str, many: Sequence[Any], timeout_s: float = CALL_S) -> Any:
+        """What `function` returns for each list of arguments in `many`: a list, as JSON gave it."""
+        return self._ask("each", [function, list(many)], timeout_s)
 
     def play(self, function: str, last: Any, timeout_s: float = CALL_S) -> Any:
         """One round of every match in lockstep.
@@ -182,7 +218,7 @@ class Player:
 
     def _ask(self, request: str, values: list[Any], timeout_s: float) -> Any:
         # A grader's own mistakes, which must not look like the program's.
-        if not self._loaded:
+        if not (self._loaded or request == "echo"):
             raise RuntimeError("the player has not been told to load() anything")
         if not float(timeout_s) > 0:
             raise ValueError(f"timeout_s is {timeout_s!r}, expected seconds")
@@ -190,8 +226,11 @@ class Player:
         # It cannot be known beforehand: an answer that was sent too early, or twice, has another.
         ticket = secrets.token_hex(8)
         question = {"player": request, "values": items, "timeout_s": timeout_s, "ticket": ticket}
+        began = time.perf_counter()
         self._pipe.send(question, body)
         header, answer = self._pipe.receive()
+        self.wall_s += time.perf_counter() - began
+        self.cpu_s = float(header.get("cpu_s", self.cpu_s))
         if "failed" in header:
             raise SubmissionError(str(header["failed"]))
         try:
@@ -266,17 +305,29 @@ class Shim:
         self._histories: list[list[tuple[Any, Any]]] = []
         self._moves: list[Any] = []
 
-    def load(self, path: str, seed: int) -> list[Any]:
+    def load(
+        self, path: str, seed: int, instead: str | None = None, alone: bool = False
+    ) -> list[Any]:
         random.seed(seed)
         if importlib.util.find_spec("numpy") is not None:
             import numpy as np
 
             np.random.seed(seed % 2**32)
+        if instead is not None:
+            (SUBMISSION / path).write_text(instead)
+        if alone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # all that it may signal, but for itself
+            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
         self._module = load_module(SUBMISSION / path, Path(path).stem)
         return [None]
 
     def call(self, function: str, *arguments: Any) -> list[Any]:
         return [self._function(function)(*arguments)]
+
+    def each(self, function: str, many: list[list[Any]]) -> list[Any]:
+        found = self._function(function)
+        return [[plain(found(*arguments)) for arguments in many]]
 
     def play(self, function: str, last: Any) -> list[Any]:
         if isinstance(last, int):
@@ -298,6 +349,12 @@ class Shim:
         return found
 
 
+def echo(*values: Any) -> list[Any]:
+    """The answer to nothing."""
+    del values
+    return [None]
+
+
 def plain(move: Any) -> Any:
     """A move as plain JSON: numpy's numbers and arrays, tuples and lists become ours."""
     if hasattr(move, "tolist"):
@@ -310,6 +367,13 @@ def plain(move: Any) -> Any:
 def play(pipe: Pipe) -> None:
     """Serve requests until the host goes away."""
     shim = Shim()
+    requests: dict[str, Callable[..., list[Any]]] = {
+        "load": shim.load,
+        "echo": echo,
+        "call": shim.call,
+        "each": shim.each,
+        "play": shim.play,
+    }
     while True:
         try:
             header, body = pipe.receive()
@@ -317,8 +381,8 @@ def play(pipe: Pipe) -> None:
             return
         ticket = header["ticket"]
         try:
-            request = {"load": shim.load, "call": shim.call, "play": shim.play}[header["player"]]
-            items, data = pack_values(request(*unpack_values(header["values"], body)))
+            values = unpack_values(header["values"], body)
+            items, data = pack_values(requests[header["player"]](*values))
             pipe.send({"ticket": ticket, "values": items}, data)
         except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, it is the program's
             pipe.send({"ticket": ticket, "error": _own_traceback()})

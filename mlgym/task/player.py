@@ -8,21 +8,24 @@ referee sees of it is `mlgym_kit.Player`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlgym.task.frames import FrameError, FrameLink, FrameTimeoutError
 
 
 class PlayerRelay:
-    """Asks one player process, for `budget_s` seconds of answering in all.
+    """Asks one player process at a time, for `budget_s` seconds of answering in all.
+
+    `restart` ends the process and gives the link to a fresh one; a referee asks for that itself.
 
     A program that is slow in every call can use up a grading without missing the limit of a single
     one. That is its fault and none of the grader's, hence a budget of its own.
     """
 
-    def __init__(self, link: FrameLink, budget_s: float) -> None:
+    def __init__(self, link: FrameLink, restart: Callable[[], FrameLink], budget_s: float) -> None:
         self._link = link
+        self._restart = restart
         self._budget_s = budget_s
         self._left = budget_s
         self._failure: str | None = None
@@ -37,6 +40,9 @@ class PlayerRelay:
 
         Raises SandboxError: the player's sandbox is lost.
         """
+        if question["player"] == "restart":
+            self._link, self._failure = self._restart(), None
+            return {"restarted": True}, b""
         if self._failure is None:
             began = time.monotonic()
             limit = float(question["timeout_s"])
@@ -53,5 +59,5 @@ class PlayerRelay:
                 self._failure = str(error)
             else:
                 self._left -= time.monotonic() - began
-                return {"header_size": len(said)}, said + data
+                return {"header_size": len(said), "cpu_s": self._link.cpu_s}, said + data
         return {"failed": f"the submitted program failed: {self._failure}"}, b""

@@ -56,10 +56,14 @@ class SubmissionSpec(_Model):
 
 
 class GraderSpec(_Model):
-    """The trusted script that scores a submission, and how long one grading may take."""
+    """The trusted script that scores a submission, and how long one grading may take.
+
+    `timed` says that a metric is a time: one such grading at a time on this host.
+    """
 
     script: Text
     timeout_s: Positive = 600.0
+    timed: Bool = False
 
 
 class MetricSpec(_Model):

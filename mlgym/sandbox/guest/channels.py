@@ -97,7 +97,7 @@ class Channels:
             channel.close("stdout")
             self.tell_end(channel)
             return
-        self.loop.send({"channel": channel.number, "data": True}, data)
+        self.loop.send({"channel": channel.number, "data": True, "cpu": channel.cpu_s()}, data)
         channel.credit -= len(data)
         if channel.credit <= 0:
             self.loop.unwatch(fd)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import time
 
 from .light import TYPE_CHECKING, signal, suppress
 
@@ -211,6 +212,13 @@ class ChannelProcess:
         self.errors = bytearray()
         self.status: int | None = None
         self.fed = 0
+
+    def cpu_s(self) -> float:
+        """Processor time that it has used in all its threads, in seconds; 0 where nobody says."""
+        with suppress(OSError):
+            # What clock_getcpuclockid(3) answers for a process.
+            return time.clock_gettime(~self.pid << 3 | 2)
+        return 0.0
 
     def note_error(self, data: bytes) -> None:
         self.errors += data
