@@ -19,6 +19,7 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("blotto", 1),
     ("house_price", 1),
     ("prisoners_dilemma", 1),
+    ("sat3", 1),
 )
 """(task, version) of every task that MLGym ships."""
 
