@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-SIZES = {"full": (100, 32), "mini": (75, 16)}
+SIZES = {"full": (90, 32), "mini": (75, 16)}
 """Profile: variables of a formula, formulas in each of the three sets."""
 CLAUSES = 4.26
 

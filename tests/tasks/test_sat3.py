@@ -33,7 +33,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Prepared]:
     shutil.copytree(TASK.folder, folder)
     preparing.rewrite(folder, "data.py", '"mini": (75, 16)', f'"mini": ({VARIABLES}, {FORMULAS})')
     preparing.rewrite(folder, "grader/grade.py", "PASSES = 5", "PASSES = 2")
-    preparing.rewrite(folder, "grader/exchange.py", "ECHOES = 60", "ECHOES = 20")
+    preparing.rewrite(folder, "grader/exchange.py", "ECHOES = 100", "ECHOES = 20")
     return folder, preparing.prepare(folder)
 
 

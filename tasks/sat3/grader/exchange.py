@@ -4,6 +4,7 @@ All formulas advance in lockstep: a frame asks for the next decision in each tha
 the solver works once all are answered. So the two strictly alternate.
 """
 
+import gc
 from dataclasses import dataclass
 from time import thread_time
 
@@ -12,20 +13,20 @@ from mlgym_kit import SubmissionError
 from solver import search
 
 BEGIN_S, FRAME_S = 60.0, 20.0
-ECHOES = 60
+ECHOES = 100
 TYPICAL = [[number, 20, [1, -2, 3, -4, 5, -6, 7]] for number in range(8)]
 
 
 @dataclass(frozen=True)
 class Pass:
     """`cpu` and `wall`, [frames], are the seconds of each frame: the solver's processor time, and
-    the player's processor time or how long its answer took. `frame_cpu` and `frame_wall` are what
-    a frame costs by itself. `decisions` is what the heuristic chose, by formula."""
+    the player's processor time or how long its answer took. `empty_cpu` and `empty_wall`, [echoes],
+    are those of frames in which nothing was asked. `decisions` is what was chosen, by formula."""
 
     cpu: np.ndarray
     wall: np.ndarray
-    frame_cpu: float
-    frame_wall: float
+    empty_cpu: np.ndarray
+    empty_wall: np.ndarray
     decisions: list
 
     @property
@@ -39,8 +40,9 @@ def play(player, formulas, variables, seed, instead=None, most=None):
 
     Raises SubmissionError.
     """
+    gc.collect()
     player.restart()
-    frame_cpu, frame_wall = frame_cost(player)
+    empty_cpu, empty_wall = empty_frames(player)
     # Nothing else runs beside it from here on: it could think while the solver works.
     player.load("heuristic.py", seed, instead=instead, alone=True)
     cpu, wall, decisions = [], [], [[] for _ in formulas]
@@ -95,22 +97,20 @@ def play(player, formulas, variables, seed, instead=None, most=None):
                 f"it took more than {most} decisions, and {len(questions)} of the {len(formulas)}"
                 " formulas are open still"
             )
-    return Pass(np.array(cpu), np.array(wall), frame_cpu, frame_wall, decisions)
+    return Pass(np.array(cpu), np.array(wall), empty_cpu, empty_wall, decisions)
 
 
-def frame_cost(player):
-    """What a frame costs a player by itself: processor time, and time; seconds.
+def empty_frames(player):
+    """What frames cost a player by themselves: processor time, and time, in seconds, [echoes].
 
     Measured before anything submitted is loaded, so that it can be trusted.
     """
     player.echo(np.zeros(1), TYPICAL)
-    cpu_before = player.cpu_s
-    walls = []
+    marks = [(player.cpu_s, player.wall_s)]
     for _ in range(ECHOES):
-        wall_before = player.wall_s
         player.echo("decide", TYPICAL)
-        walls.append(player.wall_s - wall_before)
-    return (player.cpu_s - cpu_before) / ECHOES, float(np.median(walls))
+        marks.append((player.cpu_s, player.wall_s))
+    return np.diff(np.array(marks), axis=0).T
 
 
 def check(answer, number, variables, earlier):
