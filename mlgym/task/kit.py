@@ -4,7 +4,10 @@ Inside it is `mlgym_kit`. Graders import `SubmissionError` from it and are given
 
     player.load("strategy.py", seed=1)
     moves = player.play("row_strategy", last_moves_of_the_opponents)
-    answer = player.call("act", observations, timeout_s=5)
+    answer = player.call("guess", [1, 2, 3], timeout_s=5)
+
+    player.build("load", "/workspace/weights")
+    actions = player.step("act", observations)
 
 Referee and player speak in frames: two lengths, a JSON header, a binary body of arrays. The real
 stdin and stdout are put out of reach of task code before any of it is loaded. Nothing that came
@@ -207,6 +210,20 @@ class Player:
         """What `function` returns for each list of arguments in `many`: a list, as JSON gave it."""
         return self._ask("each", [function, list(many)], timeout_s)
 
+    def build(self, function: str, *arguments: Any, timeout_s: float = CALL_S) -> None:
+        """Call the module's `function` and keep on the player's side what it returns.
+
+        From then on `call` and `step` name methods of that object, which may be anything.
+        """
+        self._ask("build", [function, *arguments], timeout_s)
+
+    def step(self, function: str, *arguments: Any, timeout_s: float = CALL_S) -> Any:
+        """Like `call`, of a function that remembers: `(*arguments, state) -> (answer, state)`.
+
+        The state stays on the player's side and may be anything; None comes first.
+        """
+        return self._ask("step", [function, *arguments], timeout_s)
+
     def play(self, function: str, last: Any, timeout_s: float = CALL_S) -> Any:
         """One round of every match in lockstep.
 
@@ -301,7 +318,8 @@ class Shim:
     """Answers the referee's requests with the submitted program's functions."""
 
     def __init__(self) -> None:
-        self._module: ModuleType | None = None
+        self._subject: Any = None
+        self._state: Any = None
         self._histories: list[list[tuple[Any, Any]]] = []
         self._moves: list[Any] = []
 
@@ -319,7 +337,11 @@ class Shim:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)  # all that it may signal, but for itself
             resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-        self._module = load_module(SUBMISSION / path, Path(path).stem)
+        self._keep(load_module(SUBMISSION / path, Path(path).stem))
+        return [None]
+
+    def build(self, function: str, *arguments: Any) -> list[Any]:
+        self._keep(self._function(function)(*arguments))
         return [None]
 
     def call(self, function: str, *arguments: Any) -> list[Any]:
@@ -328,6 +350,13 @@ class Shim:
     def each(self, function: str, many: list[list[Any]]) -> list[Any]:
         found = self._function(function)
         return [[plain(found(*arguments)) for arguments in many]]
+
+    def step(self, function: str, *arguments: Any) -> list[Any]:
+        pair = self._function(function)(*arguments, self._state)
+        if not isinstance(pair, tuple) or len(cast("tuple[Any, ...]", pair)) != 2:
+            raise TypeError(f"{function}() must return a pair, its answer and its next state")
+        answer, self._state = cast("tuple[Any, Any]", pair)
+        return [answer]
 
     def play(self, function: str, last: Any) -> list[Any]:
         if isinstance(last, int):
@@ -342,10 +371,15 @@ class Shim:
         self._moves = [plain(strategy(history.copy())) for history in self._histories]
         return [self._moves]
 
+    def _keep(self, subject: Any) -> None:
+        self._subject, self._state = subject, None
+
     def _function(self, name: str) -> Callable[..., Any]:
-        found = getattr(self._module, name, None)
+        found = getattr(self._subject, name, None)
         if not callable(found):
-            raise AttributeError(f"the submitted file has no function {name}()")  # noqa: TRY004
+            module = isinstance(self._subject, ModuleType)
+            what = "the submitted file" if module else f"what was loaded, {self._subject!r:.100},"
+            raise AttributeError(f"{what} has no function {name}()")  # noqa: TRY004
         return found
 
 
@@ -370,8 +404,10 @@ def play(pipe: Pipe) -> None:
     requests: dict[str, Callable[..., list[Any]]] = {
         "load": shim.load,
         "echo": echo,
+        "build": shim.build,
         "call": shim.call,
         "each": shim.each,
+        "step": shim.step,
         "play": shim.play,
     }
     while True:

@@ -168,6 +168,48 @@ def test_print_and_input_do_not_reach_the_frames(ask: Ask) -> None:
     assert ask("call", "read") == ""
 
 
+COUNTER = """\
+class Counter:
+    def __init__(self, start):
+        self.start = start
+    def count(self, by, state):
+        seen = [*(state or []), self.start + by]
+        return seen, seen
+    def start_of(self):
+        return self.start
+def make(start):
+    return Counter(start)
+def count(state):
+    return state, 1
+"""
+
+
+def test_the_shim_keeps_what_was_built_and_its_state(ask: Ask) -> None:
+    ask("load", COUNTER)
+    assert ask("step", "count") is None
+    assert ask("step", "count") == 1
+    assert ask("build", "make", 10) is None
+    assert ask("call", "start_of") == 10
+    assert ask("step", "count", 1) == [11]
+    assert ask("step", "count", 2) == [11, 12]
+    assert "no function make()" in ask("build", "make", 20)
+    ask("load", COUNTER)
+    assert ask("step", "count") is None
+
+
+def test_a_state_may_be_anything_that_could_not_be_sent(ask: Ask) -> None:
+    ask("load", "def move(x, state):\n    return (state or (lambda y: y))(x), lambda y: y + 1\n")
+    assert [ask("step", "move", 5) for _ in range(2)] == [5, 6]
+
+
+def test_what_breaks_the_rules_of_building_and_stepping_is_told(ask: Ask) -> None:
+    ask("load", "def make(): pass\ndef move(state): return 3\n")
+    assert "move() must return a pair" in ask("step", "move")
+    assert "takes 0 positional arguments" in ask("build", "make", 1)
+    ask("build", "make")
+    assert "what was loaded, None, has no function act()" in ask("step", "act")
+
+
 def test_random_numbers_are_seeded_before_the_program_is_loaded(ask: Ask) -> None:
     program = (
         "import random, numpy\nDRAWN = [random.random(), float(numpy.random.rand())]\n"
