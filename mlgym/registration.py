@@ -17,6 +17,7 @@ from types import ModuleType
 BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("battle_of_sexes", 1),
     ("blotto", 1),
+    ("breakout_minatar", 1),
     ("house_price", 1),
     ("prisoners_dilemma", 1),
     ("sat3", 1),
