@@ -21,6 +21,7 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("house_price", 1),
     ("prisoners_dilemma", 1),
     ("sat3", 1),
+    ("meta_maze", 1),
     ("mountain_car", 1),
 )
 """(task, version) of every task that MLGym ships."""
