@@ -11,9 +11,9 @@ import optax
 from policy import ACTIONS, initial_weights, network
 
 SEED = int(os.environ.get("SEED", "0"))
-ENVS, STEPS, UPDATES = 64, 128, 50
+ENVS, STEPS, UPDATES = 64, 128, 120
 EPOCHS, MINIBATCHES = 4, 4
-LEARNING_RATE, CLIP, ENTROPY = 3e-4, 0.2, 0.01
+LEARNING_RATE, CLIP, ENTROPY = 1e-3, 0.2, 0.01
 GAMMA, LAMBDA = 0.99, 0.95
 
 env, params = gymnax.make("MetaMaze-misc")
@@ -97,7 +97,7 @@ def main():
         weights, memory, observations, states, earned = update(
             weights, memory, observations, states, key_update
         )
-        if (number + 1) % 10 == 0:
+        if (number + 1) % 20 == 0:
             print(f"update {number + 1:3d}: {earned:6.1f} in 200 steps", flush=True)
     Path("weights").mkdir(exist_ok=True)
     np.savez("weights/policy.npz", **weights)
