@@ -19,10 +19,10 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("blotto", 1),
     ("breakout_minatar", 1),
     ("house_price", 1),
-    ("prisoners_dilemma", 1),
-    ("sat3", 1),
     ("meta_maze", 1),
     ("mountain_car", 1),
+    ("prisoners_dilemma", 1),
+    ("sat3", 1),
 )
 """(task, version) of every task that MLGym ships."""
 
