@@ -187,7 +187,8 @@ def _folder(task: Task) -> Path:
         if not name.startswith(_ELSEWHERE):
             digest.update(f"{name}\0{file_sum(task.folder / name)}\n".encode())
     for source in task.spec.sources:
-        digest.update(f"{source.model_dump_json(exclude={'hint'})}\n".encode())
+        pinned = source.model_dump_json(exclude={"hint"}, exclude_defaults=True)
+        digest.update(f"{pinned}\n".encode())
     name = f"{task.spec.id}-v{task.spec.version}-{digest.hexdigest()[:12]}"
     return catalog.home() / "data" / name
 

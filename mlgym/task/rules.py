@@ -134,11 +134,18 @@ def _sources(spec: TaskSpec) -> Iterator[Problem]:
     for index, source in enumerate(spec.sources):
         here: FieldPath = ("sources", index)
         given = source.model_dump(exclude_defaults=True)
-        if (source.package is None) == (source.file is None):
-            yield Problem(here, given, "either `package` or `file`")
+        kinds = {"package", "dataset", "file"} & given.keys()
+        of_a_dataset = {"config", "splits", "rows"} & given.keys()
+        if len(kinds) != 1:
+            yield Problem(here, given, "one of `package`, `dataset` and `file`")
         elif source.package is not None and (source.version is None or source.sha256 is None):
             yield Problem(here, given, "`version` and `sha256` beside `package`")
+        elif source.dataset is not None and (source.version is None or not source.splits):
+            yield Problem(here, given, "`version` and `splits` beside `dataset`")
         elif source.file is not None and len(PurePosixPath(source.file).parts) != 1:
             yield Problem((*here, "file"), source.file, "a plain file name")
+        if source.dataset is None and of_a_dataset:
+            name = min(of_a_dataset)
+            yield Problem((*here, name), given[name], "`dataset` beside it")
     if spec.sources and spec.data is None:
         yield Problem(("sources",), f"{len(spec.sources)} sources", "a `data` script to read them")

