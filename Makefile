@@ -7,6 +7,7 @@
 #   make test-faults   the fault suite, which mounts disks and starts a Docker daemon of its own
 #   make test-fuzz N=100000   so many random actions instead of CI's 5,000
 #   make test-soak   play 1,000 episodes in one process on each sandbox: nothing may grow
+#   make test-tasks   prove every shipped task wholly, its trainings too: an hour, with all images
 #   make lint    format, style, types and layers
 #   make docs    build the documentation into site/, strictly
 #   make clean   remove what these made in this folder, but for runs/: those are results
@@ -14,7 +15,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-soak test-attacks test-faults test-fuzz lint docs clean
+.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
@@ -34,6 +35,9 @@ test-faults: .venv/installed-dev
 N ?= 100000
 test-fuzz: .venv/installed-dev
 	MLGYM_FUZZ_ACTIONS=$(N) $(BIN)/pytest --timeout 0 tests/fuzz
+
+test-tasks: .venv/installed-dev
+	MLGYM_TEST_TASKS=all $(BIN)/pytest tests/tasks
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

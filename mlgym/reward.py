@@ -6,12 +6,12 @@ whatever the metric's direction and unit.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from mlgym.errors import ConfigError
+from mlgym.task.scale import place_of
 from mlgym.task.spec import TaskSpec
 from mlgym.types import ExitReason, Split
 
@@ -33,11 +33,7 @@ class BaselineScorer:
 
         -inf where the metric does not exist on the scale (NaN; not positive on `log`).
         """
-        if math.isnan(metric) or (self.scale == "log" and metric <= 0):
-            return -math.inf
-        place: Callable[[float], float] = math.log if self.scale == "log" else float
-        start, end = place(self.baseline), place(self.target)
-        return (place(metric) - start) / (end - start)
+        return place_of(metric, self.baseline, self.target, self.scale)
 
     def clipped(self, metric: float) -> float:
         """`s(m) = clip(normalized(m), 0, 2)`, what rewards are made of."""

@@ -11,6 +11,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else
 SandboxName = Annotated[
     str, typer.Option("--sandbox", help="auto, bubblewrap or docker.", metavar="NAME")
 ]
+TaskName = Annotated[str, typer.Argument(help="A task's name or folder.", metavar="TASK")]
+TaskProfile = Annotated[
+    str | None,
+    typer.Option("--data", help="mini or full; mini, where the task has it.", metavar="PROFILE"),
+]
 DataProfile = Annotated[
     str,
     typer.Option(

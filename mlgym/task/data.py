@@ -180,8 +180,8 @@ def verify(prepared: Prepared) -> list[str]:
     return problems
 
 
-def _folder(task: Task) -> Path:
-    """The folder of all data that this task's script and sources give."""
+def data_digest(task: Task) -> str:
+    """A short hash over all that the task's data follows from, but for profile and seed."""
     digest = hashlib.sha256()
     for name in task.files:
         if not name.startswith(_ELSEWHERE):
@@ -189,7 +189,12 @@ def _folder(task: Task) -> Path:
     for source in task.spec.sources:
         pinned = source.model_dump_json(exclude={"hint"}, exclude_defaults=True)
         digest.update(f"{pinned}\n".encode())
-    name = f"{task.spec.id}-v{task.spec.version}-{digest.hexdigest()[:12]}"
+    return digest.hexdigest()[:12]
+
+
+def _folder(task: Task) -> Path:
+    """The folder of all data that this task's script and sources give."""
+    name = f"{task.spec.id}-v{task.spec.version}-{data_digest(task)}"
     return catalog.home() / "data" / name
 
 

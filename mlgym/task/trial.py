@@ -16,6 +16,8 @@ from mlgym.sandbox.base import Backend, SandboxSpec
 from mlgym.sandbox.scratch import scratch
 from mlgym.task.data import Prepared
 from mlgym.task.grading import Grader
+from mlgym.task.meter import processor_s
+from mlgym.task.sources import Log
 from mlgym.task.spec import Task
 from mlgym.task.submission import Files, collect
 from mlgym.task.workspace import stage_workspace
@@ -27,19 +29,24 @@ _TAIL = 2000  # characters of a failed command's output that its error shows
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run of the baseline or the solution: what it handed in, and how long it took (s)."""
+    """One run of the baseline or the solution: what it handed in, and what it took.
+
+    `duration_s` is in seconds of the clock, `cpu_s` of processor time, None where that is unknown.
+    """
 
     files: Files
     duration_s: float
+    cpu_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The test metrics of several runs, one mapping a seed, and the seconds of each run."""
+    """The test metrics of several runs, one mapping a seed, and what each run took."""
 
     what: What
     metrics: tuple[Mapping[str, float], ...]
     durations_s: tuple[float, ...]
+    cpu_s: tuple[float | None, ...]
 
     def mean(self, metric: str) -> float:
         return sum(values[metric] for values in self.metrics) / len(self.metrics)
@@ -84,7 +91,8 @@ def run_trial(task: Task, prepared: Prepared, backend: Backend, what: What, seed
                         f"{result.exit_code}:\n{result.output[-_TAIL:]}"
                     )
             duration = time.monotonic() - began
-            return Trial(collect(sandbox, spec.submission), duration)
+            spent = processor_s(sandbox)
+            return Trial(collect(sandbox, spec.submission), duration, spent)
 
 
 def measure(
@@ -96,4 +104,27 @@ def measure(
         what,
         tuple(grader.grade(trial.files, "test") for trial in trials),
         tuple(trial.duration_s for trial in trials),
+        tuple(trial.cpu_s for trial in trials),
     )
+
+
+def measure_baseline(
+    task: Task,
+    prepared: Prepared,
+    backend: Backend,
+    seeds: int = 3,
+    log: Log = lambda _: None,
+) -> tuple[Measurement, ...]:
+    """Measure the baseline, and the solution where there is one, on the test part.
+
+    Raises:
+        TaskError: a command failed. SubmissionError: it left nothing that can be graded.
+        SandboxError: the infrastructure failed.
+    """
+    parts: list[What] = ["baseline"] if task.spec.solution is None else ["baseline", "solution"]
+    found: list[Measurement] = []
+    with Grader(task, prepared, backend) as grader:
+        for what in parts:
+            log(f"measuring the {what} with {seeds} seeds")
+            found.append(measure(task, prepared, backend, grader, what, seeds))
+    return tuple(found)

@@ -35,16 +35,25 @@ def prepare(profile, data_seed, public, private):
     (private / "squares.txt").write_text(" ".join(str(n * n) for n in numbers))
 """,
     "grader/grade.py": """\
+import math
+
 from mlgym_kit import SubmissionError
 
 
 def grade(submission, answers, split, rng):
     wanted = [float(word) for word in (answers / "squares.txt").read_text().split()]
-    given = [float(word) for word in (submission / "submission.csv").read_text().split()]
+    try:
+        given = [float(word) for word in (submission / "submission.csv").read_text().split()]
+    except ValueError as error:
+        raise SubmissionError(f"submission.csv: {error}") from None
+    if not all(map(math.isfinite, given)):
+        raise SubmissionError("submission.csv: expected finite numbers")
     if len(given) != len(wanted):
         raise SubmissionError(f"found {len(given)} numbers, expected {len(wanted)}")
     return {"error": sum(abs(g - w) for g, w in zip(given, wanted)) / len(wanted)}
 """,
+    "workspace/README.md": "`python baseline.py` writes submission.csv.\n",
+    "workspace/sample_submission.csv": "0 0 0 0 0 0 0 0 0 0",
     "workspace/baseline.py": """\
 numbers = [int(word) for word in open("data/part/numbers.txt").read().split()]
 open("submission.csv", "w").write(" ".join(str(n * n + 2) for n in numbers))

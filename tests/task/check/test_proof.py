@@ -40,15 +40,29 @@ def test_a_sound_task_is_found_sound(toy_task):
     lines: list[str] = []
     report = check_task(load_task(toy_task), "mini", BUBBLEWRAP, PYTHON, lines.append)
     assert report.ok
-    assert [finding.name for finding in report.findings] == [
+    details = {finding.name: finding.detail for finding in report.findings}
+    assert list(details) == [
+        "the spec loads",
         "the image exists",
         "data prepared twice is the same",
+        "the starter files explain themselves",
+        "no image holds the data's source",
+        "no public file holds an answer",
+        "no row to predict has a public label",
+        "neither names nor order tell",
         "the baseline reproduces its committed score",
         "the solution reaches the target",
         "grading twice gives the same score",
+        "the time budgets are kept",
+        "a sample submission is shipped and graded",
+        "bad files are refused before any grading",
+        "bad submissions gain nothing",
     ]
     assert "checking: the solution reaches the target" in lines
-    assert report.findings[2].detail.startswith("error 2 (ran ")
+    said = details["the baseline reproduces its committed score"]
+    assert said.startswith("error 2 (0.000 normalized; ran ")
+    assert " s of CPU" in said
+    assert "6 of 6" in details["bad files are refused before any grading"]
 
 
 def test_data_that_follows_the_clock_is_found_and_nothing_is_built_on_it(toy_task):
