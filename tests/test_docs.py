@@ -84,18 +84,20 @@ def test_every_text_form_shown_is_a_call_of_its_tool(action: str) -> None:
         assert parse_action(call).name == call.split()[0]
 
 
-def test_the_example_task_of_the_how_to_is_sound_and_its_oracle_scores_one(tmp_path: Path) -> None:
-    page = "docs/how-to/add-a-task.md"
-    titled = [block for kind in ("yaml", "python") for block in blocks(page, kind) if block[0]]
-    for title, body in titled:
-        file = tmp_path / title
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(body, encoding="utf-8")
-    pack = {"MLGYM_PATH": str(tmp_path / "my-pack")}
-    run(mlgym("tasks", "check", "noisy_curve"), tmp_path, **pack)
-    oracle = ("run", "--task", "noisy_curve", "--agent", "oracle", "--sandbox", "bubblewrap")
-    record = json.loads(run(mlgym(*oracle, "--json"), tmp_path, **pack).stdout)
-    assert record["total_reward"] == pytest.approx(1, abs=0.01)
+def test_the_how_to_leads_from_a_copy_to_a_sound_task_as_it_is_written(tmp_path: Path) -> None:
+    """Its commands in one shell, from top to bottom, its files written where they stand."""
+    script = ["set -e"]
+    text = (ROOT / "docs/how-to/add-a-task.md").read_text(encoding="utf-8")
+    for kind, title, body in BLOCK.findall(text):
+        if title.startswith("my-pack/"):
+            script.append(f"cat > {title} <<'END'\n{body}END")
+        elif kind == "sh":
+            script.append(body)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    shown = run(["bash", "-c", "\n".join(script)], tmp_path, PATH=path).stdout
+    assert "noisy_curve (mini): sound" in shown
+    (record,) = (tmp_path / "runs").glob("*/run.json")
+    assert json.loads(record.read_text())["total_reward"] == pytest.approx(1, abs=0.01)
 
 
 def test_the_example_agent_of_the_tutorial_beats_the_baseline(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mlgym.cli import baseline, check
+from mlgym.cli import baseline, check, new
 from mlgym.cli.options import Json, TaskName
 from mlgym.cli.output import note, seconds, show, show_json, show_table
 from mlgym.errors import TaskError
@@ -20,6 +20,7 @@ app = typer.Typer(
     help="The tasks: list, show, make a new one, check that they are sound, measure baselines.",
     no_args_is_help=True,
 )
+app.command("new")(new.new)
 app.command("check")(check.check_tasks)
 app.command("baseline")(baseline.baseline)
 

@@ -17,6 +17,7 @@ COMMANDS = [
     ("replay",),
     ("tasks", "list"),
     ("tasks", "show"),
+    ("tasks", "new"),
     ("tasks", "check"),
     ("tasks", "baseline"),
     ("data", "list"),
