@@ -29,7 +29,8 @@ def check_tasks(
         bool, typer.Option("--fresh", help="Check all anew, also what has not changed.")
     ] = False,
     reduced: Annotated[
-        bool, typer.Option("--reduced", help="Leave out the runs of baseline and solution.")
+        bool,
+        typer.Option("--reduced", help="Train nothing, and try few bad submissions."),
     ] = False,
     json: Json = False,
 ) -> None:

@@ -14,6 +14,7 @@ from mlgym.task.submission import Files
 _HERE = Path(__file__).parent
 HANG_S = 20.0
 MEMORY_GB = 2.0
+_FILES = 2  # files beside the program that are spoiled one by one
 
 _IMPORTED = {
     "crashes when it is loaded": "raise RuntimeError('on purpose')\n",
@@ -40,6 +41,17 @@ _SPOILED = {
     "answers with far too much": "huge",
     "answers in a hundred thousand brackets": "deep",
 }
+_FEW = {
+    "crashes when it is loaded",
+    "ends when it is loaded",
+    "looks for answers and a network",
+    "ends when it is called",
+    "answers None",
+    "answers NaN",
+    "answers in another shape",
+    "random bytes",
+}
+"""What is tried where there is little time: one of each kind."""
 _MEMORY = "held = []\nwhile True:\n    held.append(bytearray(b'x') * (64 << 20))\n"
 
 
@@ -68,6 +80,13 @@ def main_file(paths: Iterator[str] | Files) -> str | None:
     return next((path for path in paths if path.endswith(".py")), None)
 
 
+def few_programs(task: Task, valid: Files | None) -> Iterator[Bad]:
+    """One of each kind of bad program."""
+    for bad in bad_programs(task, valid):
+        if bad.name.rpartition(": ")[2] in _FEW:
+            yield bad
+
+
 def bad_programs(task: Task, valid: Files | None) -> Iterator[Bad]:
     """Every bad program that the task's own limits bound.
 
@@ -87,10 +106,9 @@ def bad_programs(task: Task, valid: Files | None) -> Iterator[Bad]:
         return
     for name, how in _SPOILED.items():
         yield Bad(name, {**valid, main: _spoiled(valid[main], how)})
-    for path in valid:
-        if path != main:
-            for name, content in bad_bytes(valid[path]):
-                yield Bad(f"{path}: {name}", {**valid, path: content})
+    for path in [path for path in sorted(valid) if path != main][:_FILES]:
+        for name, content in bad_bytes(valid[path]):
+            yield Bad(f"{path}: {name}", {**valid, path: content})
 
 
 def narrow_programs(task: Task, valid: Files | None) -> Iterator[Narrow]:

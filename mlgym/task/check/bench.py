@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlgym.sandbox.base import Backend
 from mlgym.task.check.answers import Folders
 from mlgym.task.check.bad_files import refused_unseen
-from mlgym.task.check.bad_predictions import bad_predictions
-from mlgym.task.check.bad_programs import bad_programs, narrow_programs
+from mlgym.task.check.bad_predictions import Bad, bad_predictions, few_predictions
+from mlgym.task.check.bad_programs import bad_programs, few_programs, narrow_programs
 from mlgym.task.check.battery import Outcome, try_all, try_narrow, verdict
 from mlgym.task.check.claims import RefutedError
 from mlgym.task.data import Prepared
@@ -38,7 +39,8 @@ class Graded:
 class Bench:
     """Runs the baseline and the solution at most once each, when a claim needs them.
 
-    `sample` is the sample submission, `reduced` says that nothing may be trained.
+    `sample` is the sample submission, `reduced` says that nothing may be trained and that of bad
+    submissions one of each kind will do.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class Bench:
         if self.sample is None:
             raise RefutedError(
                 "there is none: put one among the starter files, or sample_submission.csv "
-                "(or .json, .npz, as it may be) into the public data"
+                "(or .json, .npz, or a folder sample_submission/) into the public data"
             )
         primary = self.task.spec.primary.name
         found: list[str] = []
@@ -130,20 +132,20 @@ class Bench:
 
     def bad_gain_nothing(self, folders: Folders) -> str:
         valid = self.valid()
-        outcomes: list[Outcome]
+        if self.task.spec.submission.kind == "predictions":
+            if valid is None:
+                raise RefutedError("there is no valid submission to spoil")
+            make = few_predictions if self.reduced else bad_predictions
+            return verdict(self._tried(make(valid, folders)))
+        if self.reduced:
+            return verdict(self._tried(few_programs(self.task, valid)))
+        outcomes = self._tried(bad_programs(self.task, valid))
+        narrow = narrow_programs(self.task, valid)
+        return verdict(outcomes + try_narrow(narrow, self.task, self.prepared, self.backend))
+
+    def _tried(self, bad: Iterable[Bad]) -> list[Outcome]:
         with Grader(self.task, self.prepared, self.backend) as grader:
-            if self.task.spec.submission.kind == "predictions":
-                if valid is None:
-                    raise RefutedError("there is no valid submission to spoil")
-                tried = bad_predictions(valid, folders)
-                outcomes = try_all(grader, self.task, self.prepared, tried)
-            else:
-                bad = bad_programs(self.task, valid)
-                outcomes = try_all(grader, self.task, self.prepared, bad)
-        if self.task.spec.submission.kind != "predictions":
-            narrow = narrow_programs(self.task, valid)
-            outcomes += try_narrow(narrow, self.task, self.prepared, self.backend)
-        return verdict(outcomes)
+            return try_all(grader, self.task, self.prepared, bad)
 
     def valid(self) -> Files | None:
         """A submission to spoil: the sample, else what the baseline hands in."""

@@ -15,8 +15,9 @@ from mlgym.task.submission import Files
 def find_sample(task: Task, prepared: Prepared) -> Files | None:
     """The sample submission, None where a declared path has none.
 
-    For `submission.csv` it is the starter file of that name, else `sample_submission.csv` or
-    `sample.csv` among the starter files or the public data. Weights of a model may be missing.
+    For `submission.csv` it is the starter file of that name, else that in a folder
+    `sample_submission/`, else `sample_submission.csv` or `sample.csv`, among the starter files or
+    the public data. Weights of a model may be missing.
     """
     files: dict[str, bytes] = {}
     for declared in task.spec.submission.paths:
@@ -54,10 +55,15 @@ def _found(task: Task, prepared: Prepared, declared: str) -> Iterator[tuple[str,
 
 
 def _places(task: Task, prepared: Prepared, declared: str) -> Iterator[Path]:
+    """Where the sample of one declared path may be, the likeliest first."""
     name = Path(declared).name
     suffix = "".join(Path(declared).suffixes)
     starter = task.folder / "workspace"
     yield starter / declared
-    for folder in ((starter / declared).parent, starter, prepared.public):
-        for sample in (f"sample_{name}", f"sample_submission{suffix}", f"sample{suffix}"):
-            yield folder / sample
+    for root in (starter, prepared.public):
+        yield root / "sample_submission" / declared
+    for root in (starter, prepared.public):
+        yield root / f"sample_{name}"
+        if not declared.endswith("/"):
+            yield root / f"sample_submission{suffix}"
+            yield root / f"sample{suffix}"
