@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ _FEW = (
     *("empty", "random bytes", "half of", "other ids", "every row twice", "arrays of other names"),
     *("NaN in one place", "NaN for one number", "words everywhere", "text for one number"),
     *("the constant", "the first row", "the training labels", "a copy of", "a claim of a terabyte"),
-    *("5,000 digits in one place", "400 digits", "a pickle", "an empty object"),
+    *("5,000 digits in one place", "400 digits", "a pickle", "an empty object", "nan for every"),
 )
 """How the names begin of what is tried where there is little time."""
 
@@ -64,16 +65,18 @@ def _by_format(
     path: str, content: bytes, training: Mapping[str, Sequence[str]], arrays: list[Path]
 ) -> Iterator[tuple[str, bytes]]:
     suffix = Path(path).suffix.lower()
+    found: Iterator[tuple[str, bytes]] = iter(())
     if suffix in (".csv", ".tsv"):
-        yield from bad_tables(content, "\t" if suffix == ".tsv" else ",", dict(training))
+        found = bad_tables(content, "\t" if suffix == ".tsv" else ",", dict(training))
     elif suffix == ".json":
-        yield from bad_json(content)
+        found = bad_json(content)
     elif suffix in (".jsonl", ".ndjson"):
-        yield from bad_json_lines(content)
+        found = bad_json_lines(content)
     elif suffix in (".npz", ".npy"):
-        yield from bad_arrays(content, suffix, arrays)
-    else:
-        yield from _text(content)
+        found = bad_arrays(content, suffix, arrays)
+    first = next(found, None)
+    # A file that is not what its name says is spoiled as a text.
+    yield from _text(content) if first is None else itertools.chain([first], found)
 
 
 def _text(content: bytes) -> Iterator[tuple[str, bytes]]:

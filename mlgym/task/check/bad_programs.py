@@ -41,17 +41,10 @@ _SPOILED = {
     "answers with far too much": "huge",
     "answers in a hundred thousand brackets": "deep",
 }
-_FEW = {
-    "crashes when it is loaded",
-    "ends when it is loaded",
-    "looks for answers and a network",
-    "ends when it is called",
-    "answers None",
-    "answers NaN",
-    "answers in another shape",
-    "random bytes",
-}
-"""What is tried where there is little time: one of each kind."""
+_FEW = {"crashes when it is loaded", "looks for answers and a network", "random bytes"}
+_FEW_CALLED = {"ends when it is called", "answers None", "answers NaN", "answers in another shape"}
+"""What is tried where there is little time: one of each kind. Without its weights a model is not
+called."""
 _MEMORY = "held = []\nwhile True:\n    held.append(bytearray(b'x') * (64 << 20))\n"
 
 
@@ -82,8 +75,9 @@ def main_file(paths: Iterator[str] | Files) -> str | None:
 
 def few_programs(task: Task, valid: Files | None) -> Iterator[Bad]:
     """One of each kind of bad program."""
+    wanted = _FEW if task.spec.submission.kind == "model" else _FEW | _FEW_CALLED
     for bad in bad_programs(task, valid):
-        if bad.name.rpartition(": ")[2] in _FEW:
+        if bad.name.rpartition(": ")[2] in wanted:
             yield bad
 
 

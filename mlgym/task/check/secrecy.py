@@ -58,7 +58,7 @@ def _pieces(folders: Folders) -> Iterator[str]:
         pieces = [piece for piece in pieces if len(set(piece)) > 8]
         for shown, other in folders.public_files:
             share = _holds(other, pieces) / max(len(pieces), 1)
-            if share > _PIECES:
+            if share > _PIECES and not _holds(other, [secret.strip()]):  # told already
                 yield f"{shown}: holds {share:.0%} of the pieces tried of {hidden}"
 
 
