@@ -22,6 +22,13 @@ def arrays(**named: Any) -> bytes:
     return out.getvalue()
 
 
+def npy(array: Any) -> bytes:
+    """An .npy file's bytes."""
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
 def write(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)

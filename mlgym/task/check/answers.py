@@ -119,12 +119,14 @@ def _understood(table: Table, public: Sequence[Table], label_names: Sequence[str
         for name, cells in columns.items()
         if len(set(cells)) == len(cells) and isinstance(cells[0], str)
     ]
+    if len(table.columns) == 1:
+        unique = []  # labels alone, in an order that others know
     likely = [name for name in unique if name.lower() in KEYS or name.lower().endswith("id")]
     seen = [name for name in unique if _is_seen(table.columns[name], public)]
     key = next(iter([*likely, *seen]), None)
     # The first column of a table of pairs names them, seen or not.
     if key is None and unique and table.rows > 1 and next(iter(table.columns)) == unique[0]:
-        key = unique[0] if len(table.columns) > 1 else None
+        key = unique[0]
     known = tuple(name for name in label_names if name in table.columns)
     labels = known or tuple(name for name in table.columns if name != key)
     return Answers(table, key, labels, bool(known))
@@ -137,6 +139,38 @@ def _is_seen(cells: Sequence[Cell], public: Sequence[Table]) -> bool:
         for table in public
         for column in table.columns.values()
     )
+
+
+def shared_rows(one: Table, other: Table) -> list[tuple[int, int]]:
+    """Rows of arrays that both tables hold: pairs (row of one, row of the other).
+
+    Arrays of the same names are compared together: a row is all that is said of one thing. Where no
+    name is the same, arrays whose rows are all different are compared by content.
+    """
+    here, there = _array_columns(one), _array_columns(other)
+    named = [name for name in here if name in there]
+    if named:
+        pairs = [(tuple(named), tuple(named))]
+    else:
+        distinct = [_all_different(one, here), _all_different(other, there)]
+        pairs = [((name,), (another,)) for name in distinct[0] for another in distinct[1]]
+    for names, others in pairs:
+        known: dict[tuple[Cell, ...], int] = {}
+        for row in range(other.rows):
+            known.setdefault(tuple(other.columns[name][row] for name in others), row)
+        keys = (tuple(one.columns[name][row] for name in names) for row in range(one.rows))
+        found = [(row, known[key]) for row, key in enumerate(keys) if key in known]
+        if found:
+            return found
+    return []
+
+
+def _array_columns(table: Table) -> list[str]:
+    return [name for name, cells in table.columns.items() if isinstance(cells[0], bytes)]
+
+
+def _all_different(table: Table, names: Sequence[str]) -> list[str]:
+    return [name for name in names if len(set(table.columns[name])) >= 0.99 * table.rows]
 
 
 def is_blank(cell: Cell) -> bool:

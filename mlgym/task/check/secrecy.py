@@ -7,11 +7,17 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
-from mlgym.task.check.answers import Alignment, Answers, Folders, alignments, is_blank
+from mlgym.task.check.answers import (
+    Alignment,
+    Answers,
+    Folders,
+    alignments,
+    is_blank,
+    shared_rows,
+)
 from mlgym.task.check.chance import agree_beyond_chance, numbers, purity, rank_correlation
-from mlgym.task.check.tables import Cell, content, read_tables
+from mlgym.task.check.tables import Cell, content, read_tables, searchable
 
 _SHORTEST = 32  # bytes of a private file below which its content may be anywhere by chance
 _WINDOW, _WINDOWS = 200, 200  # bytes of a piece of a private file, and how many pieces are tried
@@ -45,10 +51,12 @@ def _whole_files(folders: Folders) -> Iterator[str]:
 
 
 def _pieces(folders: Folders) -> Iterator[str]:
-    """Private files without columns, looked for piece by piece."""
+    """Private files whose rows have no names, looked for piece by piece."""
+    named = {answers.table.file for answers in folders.answers if answers.key is not None}
+    keyed = {path for name, path in folders.private_files if _starts(named, name)}
     for hidden, path in folders.private_files:
-        secret = content(path)
-        if secret is None or len(secret) < _SHORTEST or read_tables(path, hidden):
+        secret = searchable(path)
+        if secret is None or len(secret) < _SHORTEST or path in keyed:
             continue
         draw = random.Random(hidden)
         starts = range(max(1, len(secret) - _WINDOW))
@@ -62,9 +70,14 @@ def _pieces(folders: Folders) -> Iterator[str]:
                 yield f"{shown}: holds {share:.0%} of the pieces tried of {hidden}"
 
 
+def _starts(names: set[str], file: str) -> bool:
+    """Whether a table of the file is among the named ones; a table may be a section of a file."""
+    return any(name == file or name.startswith(f"{file}: ") for name in names)
+
+
 def _holds(path: Path, pieces: Sequence[bytes]) -> int:
     """How many of the pieces the file holds."""
-    data = content(path)
+    data = searchable(path)
     if data is not None:
         return sum(piece in data for piece in pieces)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -139,16 +152,13 @@ def _tells(shown: Sequence[Cell], hidden: Sequence[Cell], *, strict: bool) -> st
 def _rows(folders: Folders, answers: Answers, aligned: Sequence[Alignment]) -> Iterator[str]:
     """Rows of arrays that are hidden here and public there, where they are not the inputs."""
     inputs = {found.public.file for found in aligned if found.key is not None or _lacks(found)}
-    for column, cells in answers.table.columns.items():
-        secret = {cell: row for row, cell in enumerate(cells) if isinstance(cell, bytes)}
-        if 2 * len(secret) < len(cells):
-            continue  # few rows, again and again: classes, written as arrays
-        for table in folders.public:
-            for name, others in table.columns.items() if table.file not in inputs else ():
-                row = next((row for row, cell in enumerate(others) if cell in secret), None)
-                if row is not None:
-                    there = f"row {secret[cast('bytes', others[row])] + 1} of {column}"
-                    yield f"{table.file}, {name}, row {row + 1}: is {there} in {answers.table.file}"
+    for table in folders.public:
+        found = shared_rows(answers.table, table) if table.file not in inputs else []
+        # A few rows, again and again, are classes written as arrays.
+        if found and 2 * len({there for _, there in found}) >= len(found):
+            here, there = found[0]
+            count = f"{len(found)} of {answers.table.rows} rows of {answers.table.file}"
+            yield f"{table.file}: holds {count}: row {there + 1} is row {here + 1} there"
 
 
 def _lacks(aligned: Alignment) -> bool:

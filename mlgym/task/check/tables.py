@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,6 +71,23 @@ def content(path: Path) -> bytes | None:
     return data if len(data) <= MOST_BYTES else None
 
 
+def searchable(path: Path) -> bytes | None:
+    """What is looked through for pieces: the content, of an archive of arrays all of its members'.
+
+    None where there is too much of it.
+    """
+    data = content(path)
+    if data is None or path.suffix != ".npz":
+        return data
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(member.file_size for member in archive.infolist()) <= MOST_BYTES:
+                return b"".join(map(archive.read, archive.namelist()))
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError):
+        pass
+    return data
+
+
 def read_tables(path: Path, name: str) -> list[Table]:
     """The tables in a file; none where it has another format or is damaged."""
     data = content(path)
@@ -126,7 +144,8 @@ def _from_json(value: Any, name: str) -> Iterator[Table]:
         values = list(inner.values())
         lists = [cast("list[Any]", part) for part in values if isinstance(part, list)]
         lengths = {len(part) for part in lists} if len(lists) == len(values) else {-1}
-        if lengths and lengths != {-1} and len(lengths) == 1:
+        # More keys than places: the keys are names of rows, not of columns.
+        if len(lengths) == 1 and -1 not in lengths and len(inner) <= max(lengths):
             yield Table(name, {key: [canonical(cell) for cell in inner[key]] for key in inner})
         elif values and all(isinstance(part, dict) for part in values):
             yield _from_objects([{"key": key, **part} for key, part in inner.items()], name)

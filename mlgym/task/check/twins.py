@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from mlgym.task.check.answers import Alignment, Folders, alignments, hosts
+from mlgym.task.check.answers import Alignment, Folders, alignments, hosts, shared_rows
 from mlgym.task.check.tables import Cell, Table
 from mlgym.task.manifest import file_sum
 
@@ -42,35 +42,24 @@ def _inputs(host: Alignment) -> list[str]:
 
 
 def _shared(host: Alignment, other: Table) -> Iterator[str]:
-    rows = [row for row, _ in host.pairs]
+    """The rows to predict that `other` holds: all inputs by name, or arrays by content."""
     inputs = _inputs(host)
-    named = [column for column in inputs if column in other.columns]
-    if inputs and named == inputs:
-        yield from _overlap(host, other, rows, [(column, column) for column in inputs])
-        return
-    for column in inputs:  # arrays are alike by content, whatever they are called
-        if isinstance(host.public.columns[column][0], bytes):
-            for there, cells in other.columns.items():
-                if isinstance(cells[0], bytes):
-                    yield from _overlap(host, other, rows, [(column, there)])
-
-
-def _overlap(
-    host: Alignment, other: Table, rows: Sequence[int], columns: Sequence[tuple[str, str]]
-) -> Iterator[str]:
-    known: dict[tuple[Cell, ...], int] = {}
-    for row in range(other.rows):
-        known.setdefault(tuple(other.columns[there][row] for _, there in columns), row)
-    found: list[str] = []
-    for row in rows:
-        twin = known.get(tuple(host.public.columns[here][row] for here, _ in columns))
-        if twin is not None:
-            found.append(f"row {row + 1} is row {twin + 1}")
+    columns = host.public.columns
+    if inputs and all(column in other.columns for column in inputs):
+        known: dict[tuple[Cell, ...], int] = {}
+        for row in range(other.rows):
+            known.setdefault(tuple(other.columns[column][row] for column in inputs), row)
+        keys = ((row, tuple(columns[column][row] for column in inputs)) for row, _ in host.pairs)
+        found = [(row, known[key]) for row, key in keys if key in known]
+    else:
+        hidden = {row for row, _ in host.pairs}
+        found = [pair for pair in shared_rows(host.public, other) if pair[0] in hidden]
     if found:
-        shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        places = [f"row {row + 1} is row {twin + 1}" for row, twin in found]
+        shown = ", ".join(places[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
         yield (
-            f"{host.public.file}: {len(found)} of {len(rows)} rows of {host.answers.table.file} "
-            f"are in {other.file} too: {shown}"
+            f"{host.public.file}: {len(found)} of {len(host.pairs)} rows of "
+            f"{host.answers.table.file} are in {other.file} too: {shown}"
         )
 
 

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from data_files import arrays, table
+from data_files import arrays, npy, table
 
 from mlgym.task.check.secrecy import leaks
 
@@ -130,7 +130,43 @@ def test_hidden_arrays_among_the_public_ones(lay):
     private = {"test.npz": arrays(trees=trees[:20])}
     assert list(leaks(lay({"train.npz": arrays(trees=trees[20:])}, private))) == []
     (found,) = leaks(lay({"train.npz": arrays(trees=trees[19:])}, private))
-    assert found == "public/train.npz, trees, row 1: is row 20 of trees in private/test.npz"
+    assert found == (
+        "public/train.npz: holds 1 of 20 rows of private/test.npz: row 1 is row 20 there"
+    )
+
+
+def test_arrays_that_are_alike_in_one_respect_alone_are_no_leak(lay):
+    """Trees of one shape, say: the same parents, other places."""
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(60, 4, 2))
+    parents = np.tile([[-1, 0, 1, 1], [-1, 0, 0, 2]], (30, 1))
+    private = {"test.npz": arrays(places=places[:20], parents=parents[:20])}
+    public = {"train.npz": arrays(places=places[20:], parents=parents[20:])}
+    assert list(leaks(lay(public, private))) == []
+    public = {"train.npz": arrays(places=places[19:], parents=parents[19:])}
+    assert len(list(leaks(lay(public, private)))) == 1
+
+
+def test_classes_written_as_arrays_are_no_rows_of_their_own(lay):
+    one_hot = np.eye(3)[np.random.default_rng(0).integers(0, 3, 80)]
+    public, private = {"y.npz": arrays(y=one_hot[20:])}, {"y.npz": arrays(y=one_hot[:20])}
+    assert list(leaks(lay(public, private))) == []
+
+
+def test_hidden_tokens_among_the_public_ones(lay):
+    tokens = np.random.default_rng(0).integers(0, 1000, 9000).astype(np.uint16)
+    private = {"test.npy": npy(tokens[:3000])}
+    assert list(leaks(lay({"train.npz": arrays(tokens=tokens[3000:])}, private))) == []
+    (found,) = leaks(lay({"train.npz": arrays(tokens=tokens[2000:])}, private))
+    assert found.startswith("public/train.npz: holds ")
+    assert found.endswith(" of the pieces tried of private/test.npy")
+
+
+def test_labels_without_names_in_another_format(lay):
+    prices = np.random.default_rng(0).normal(size=50).round(3)
+    public = {"notes.csv": table({"a": range(50), "b": prices})}
+    (found,) = leaks(lay(public, {"test.npy": npy(prices)}))
+    assert found.startswith("public/notes.csv, column b: is in 100% of 50 rows the hidden test")
 
 
 def test_inputs_that_the_answers_repeat_are_no_leak(lay):

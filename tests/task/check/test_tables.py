@@ -45,6 +45,13 @@ def test_an_object_of_values_is_two_columns_and_a_section_a_table_of_its_own(tmp
     assert second.columns == {"key": ["c"], "value": ["3"]}
 
 
+def test_an_object_of_short_lists_has_a_row_for_each_key(tmp_path):
+    (tmp_path / "a.json").write_text('{"7": ["a cat", "a pet"], "8": ["x", "y"], "9": ["x", "z"]}')
+    (found,) = read_tables(tmp_path / "a.json", "a.json")
+    assert found.columns["key"] == ["7", "8", "9"]
+    assert found.columns["value"][0] == '["a cat", "a pet"]'
+
+
 def test_rows_of_arrays_are_cells_that_equal_rows_share(tmp_path):
     images = np.arange(24, dtype=np.uint8).reshape(3, 2, 4)
     (tmp_path / "a.npz").write_bytes(npz(x=images, y=np.array([1, 0, 1])))
