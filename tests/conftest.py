@@ -25,6 +25,7 @@ def pytest_configure() -> None:
     home = os.environ.get("MLGYM_TEST_HOME", str(ROOT / ".cache" / "mlgym-test"))
     Path(home).mkdir(parents=True, exist_ok=True)
     os.environ["MLGYM_HOME"] = home
+    os.environ["HF_HOME"] = str(Path(home) / "hf")
     os.environ.pop("MLGYM_PATH", None)
 
 

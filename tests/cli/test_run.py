@@ -255,29 +255,13 @@ def test_files_are_graded_without_an_episode(mlgym: Mlgym, root: Path, tmp_path:
     assert "strategy.py" in nothing.err
 
 
-def test_tasks_check_and_baseline_measure_what_is_committed(mlgym: Mlgym) -> None:
-    checked = mlgym("tasks", "check", "battle_of_sexes", "--json")
-    assert checked.code == 0
-    (report,) = json.loads(checked.out)
-    assert report["sound"] is True
+def test_tasks_baseline_measures_what_is_committed(mlgym: Mlgym) -> None:
     measured = json.loads(
         mlgym("tasks", "baseline", "battle_of_sexes", "--seeds", "1", "--json").out
     )
     means = {each["what"]: each["mean"]["payoff"] for each in measured["measured"]}
     assert means["baseline"] == pytest.approx(1.0227, abs=0.02)
     assert means["solution"] == pytest.approx(1.44, abs=0.02)
-
-
-def test_an_unsound_task_is_exit_code_1_with_the_claim_that_fails(
-    mlgym: Mlgym, root: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "battle_of_sexes"
-    subprocess.run(["cp", "-r", root / "tasks" / "battle_of_sexes", folder], check=True)
-    spec = folder / "task.yaml"
-    spec.write_text(spec.read_text().replace("payoff: 1.0227", "payoff: 1.2"))
-    ran = mlgym("tasks", "check", folder)
-    assert ran.code == 1
-    assert "FAILED  the baseline reproduces its committed score" in ran.out
 
 
 def test_a_run_whose_reader_went_away_is_recorded_to_its_end(tmp_path: Path) -> None:

@@ -81,6 +81,18 @@ def test_a_copy_is_sound_as_it_stands_and_what_was_found_is_kept(
     assert lines[-1] == "my_game (mini): UNSOUND"
 
 
+def test_an_unsound_task_is_exit_code_1_with_the_claim_that_fails(
+    mlgym: Mlgym, root: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "battle_of_sexes"
+    shutil.copytree(root / "tasks" / "battle_of_sexes", folder)
+    (folder / "workspace" / "README.md").unlink()
+    ran = mlgym("tasks", "check", folder, "--reduced")
+    assert ran.code == 1
+    assert "battle_of_sexes: the starter files explain themselves: FAILED" in ran.out
+    assert f"  {folder}/workspace/README.md is missing" in ran.out
+
+
 def test_a_task_that_does_not_load_is_a_finding_among_all(
     mlgym: Mlgym, root: Path, in_a_pack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
