@@ -15,6 +15,7 @@ from typing import Any
 from mlgym.task.document import FieldPath
 from mlgym.task.schema import PLACEHOLDER, MetricSpec, TaskSpec
 
+_NAMED = ("package", "dataset", "config", "file")
 PLACEHOLDERS = ("data_docs", "baseline", "metric")
 
 
@@ -147,5 +148,9 @@ def _sources(spec: TaskSpec) -> Iterator[Problem]:
         if source.dataset is None and of_a_dataset:
             name = min(of_a_dataset)
             yield Problem((*here, name), given[name], "`dataset` beside it")
+        for other in spec.sources[:index]:
+            same = all(getattr(other, kind) == getattr(source, kind) for kind in _NAMED)
+            if same and set(other.profiles) & set(source.profiles):
+                yield Problem(here, given, "each source once for a profile, with all its splits")
     if spec.sources and spec.data is None:
         yield Problem(("sources",), f"{len(spec.sources)} sources", "a `data` script to read them")

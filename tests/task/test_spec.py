@@ -159,6 +159,12 @@ def test_an_alias_that_holds_itself_is_refused(folder):
         ("  mini:\n", "  tiny:\n", "profiles.tiny: found 'tiny', expected 'full' or 'mini'"),
         ('version: "1.0", ', "", "sources.0: found {'package': 'some-wheel', 'sha256': 'aaa"),
         ("{package:", "{file: x, package:", "expected one of `package`, `dataset` and `file`"),
+        (
+            "  - {package:",
+            "  - {dataset: a/b, version: c, splits: {train: 1}}\n"
+            "  - {dataset: a/b, version: c, splits: {test: 1}}\n  - {package:",
+            "expected each source once for a profile",
+        ),
         ("package: some-wheel", "dataset: a/b", "expected `version` and `splits` beside"),
         ("package:", "rows: 5, package:", "sources.0.rows: found 5, expected `dataset` beside it"),
         ("package: some-wheel", "dataset: a/b/c", "sources.0.dataset: found 'a/b/c', expected"),
