@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlgym.task.check.bad_predictions import Bad, bad_bytes
@@ -65,7 +65,7 @@ class Narrow:
             "grader": spec.grader.model_copy(update={"timeout_s": seconds}),
             "resources": spec.resources.model_copy(update={"memory_gb": memory}),
         }
-        return Task(spec.model_copy(update=changes), task.folder, task.sha256)
+        return replace(task, spec=spec.model_copy(update=changes))
 
 
 def main_file(paths: Iterator[str] | Files) -> str | None:
