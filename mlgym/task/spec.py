@@ -139,8 +139,11 @@ def load_task(folder: Path) -> Task:
 
 
 def task_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files that make up a task, as (relative POSIX path, file), in a fixed order."""
-    for name in _names(str(folder), ""):
+    """The files in a folder of a task, as (relative POSIX path, file), in a fixed order.
+
+    None where there is no such folder.
+    """
+    for name in _names(str(folder), "") if folder.is_dir() else ():
         yield name, folder / name
 
 
