@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -24,11 +25,10 @@ def grader_for(folder: Path, script: str, backend: str = "bubblewrap", more: str
     lines = "".join(f"    {line}\n" for line in script.splitlines())
     (folder / "grader" / "grade.py").write_text(HEAD + lines)
     spec = folder / "task.yaml"
-    spec.write_text(
-        spec.read_text()
-        .replace("kind: predictions, paths: [answer.txt]", "kind: program, paths: [program.py]")
-        .replace("timeout_s: 20", f"timeout_s: 20{more}")
+    text = spec.read_text().replace(
+        "kind: predictions, paths: [answer.txt]", "kind: program, paths: [program.py]"
     )
+    spec.write_text(re.sub("timeout_s: 20[^}]*", f"timeout_s: 20{more}", text))
     task = load_task(folder)
     return Grader(task, prepare(task, "mini", 0, None), load_backend(backend))
 
