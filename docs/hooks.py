@@ -37,6 +37,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for folder in task_folders():
         page = f"tasks/{folder.name}.md"
         files.append(File.generated(config, page, content=task_page(load_task(folder))))
+        for picture in sorted(folder.glob("*.png")):
+            path = f"tasks/{folder.name}/{picture.name}"
+            files.append(File.generated(config, path, abs_src_path=str(picture)))
     return files
 
 
@@ -73,8 +76,10 @@ def task_page(task: Task) -> str:
         parts += [f'??? quote "What the agent is told (`{profile}`)"\n\n    {quoted}']
     readme = task.folder / "README.md"
     if readme.is_file():
-        # The folder's README begins with a title of its own; the page has one.
-        parts.append(re.sub(r"\A#[^\n]*\n", "", readme.read_text(encoding="utf-8")))
+        # The folder's README begins with a title of its own; the page has one. Its pictures lie
+        # beside it, the page's one level deeper.
+        text = re.sub(r"\A#[^\n]*\n", "", readme.read_text(encoding="utf-8"))
+        parts.append(re.sub(r"\]\((\w+\.png)\)", rf"]({spec.id}/\1)", text))
     return "\n\n".join(parts) + "\n"
 
 
