@@ -35,7 +35,7 @@ ANSWERS_INSIDE = "/answers"
 GRADER_INSIDE = "/grader"
 KIT_INSIDE = "/opt/mlgym/kit"
 _ALIVE_S = 15.0
-KIT_FILES = {"kit.py": "mlgym_kit.py", "kit_csv.py": "mlgym_kit_csv.py"}
+KIT_FILES = ("kit.py", "kit_csv.py", "kit_player.py")
 
 
 class Grader:
@@ -206,7 +206,7 @@ class Grader:
 def kit_folder() -> Path:
     """The kit under the names by which graders import it, in `$MLGYM_HOME`."""
     source = Path(__file__).parent
-    contents = {name: (source / file).read_bytes() for file, name in KIT_FILES.items()}
+    contents = {f"mlgym_{file}": (source / file).read_bytes() for file in KIT_FILES}
     return laid_folder("kit", contents, compiled=True)
 
 

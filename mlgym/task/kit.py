@@ -1,4 +1,4 @@
-"""What a grader and a player run on: one stdlib-only file, laid into their sandboxes.
+"""What a grader and a player run on: laid into their sandboxes, of the standard library alone.
 
 Inside it is `mlgym_kit`. Graders import `SubmissionError` from it and are given a `Player`:
 
@@ -12,27 +12,22 @@ Inside it is `mlgym_kit`. Graders import `SubmissionError` from it and are given
 Referee and player speak in frames: two lengths, a JSON header, a binary body of arrays. The real
 stdin and stdout are put out of reach of task code before any of it is loaded. Nothing that came
 from a player is ever unpickled or evaluated.
-
-This file is longer than 300 lines because it must be one: it is laid whole into two sandboxes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import json
 import operator
 import os
 import random
-import resource
 import secrets
-import signal
 import struct
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, cast
@@ -314,131 +309,14 @@ def load_module(path: Path, name: str) -> ModuleType:
 # The player's side ---------------------------------------------------------------------------
 
 
-class Shim:
-    """Answers the referee's requests with the submitted program's functions."""
-
-    def __init__(self) -> None:
-        self._subject: Any = None
-        self._state: Any = None
-        self._histories: list[list[tuple[Any, Any]]] = []
-        self._moves: list[Any] = []
-
-    def load(
-        self, path: str, seed: int, instead: str | None = None, alone: bool = False
-    ) -> list[Any]:
-        random.seed(seed)
-        if importlib.util.find_spec("numpy") is not None:
-            import numpy as np
-
-            np.random.seed(seed % 2**32)
-        if instead is not None:
-            (SUBMISSION / path).write_text(instead)
-        if alone:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGKILL)  # all that it may signal, but for itself
-            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-        self._keep(load_module(SUBMISSION / path, Path(path).stem))
-        return [None]
-
-    def build(self, function: str, *arguments: Any) -> list[Any]:
-        self._keep(self._function(function)(*arguments))
-        return [None]
-
-    def call(self, function: str, *arguments: Any) -> list[Any]:
-        return [self._function(function)(*arguments)]
-
-    def each(self, function: str, many: list[list[Any]]) -> list[Any]:
-        found = self._function(function)
-        return [[plain(found(*arguments)) for arguments in many]]
-
-    def step(self, function: str, *arguments: Any) -> list[Any]:
-        pair = self._function(function)(*arguments, self._state)
-        if not isinstance(pair, tuple) or len(cast("tuple[Any, ...]", pair)) != 2:
-            raise TypeError(f"{function}() must return a pair, its answer and its next state")
-        answer, self._state = cast("tuple[Any, Any]", pair)
-        return [answer]
-
-    def play(self, function: str, last: Any) -> list[Any]:
-        if isinstance(last, int):
-            self._histories = [[] for _ in range(last)]
-        else:
-            for history, own, other in zip(
-                self._histories, self._moves, last.tolist(), strict=True
-            ):
-                history.append((own, plain(other)))
-        strategy = self._function(function)
-        # A copy for each call: what a strategy does to its history is its own affair.
-        self._moves = [plain(strategy(history.copy())) for history in self._histories]
-        return [self._moves]
-
-    def _keep(self, subject: Any) -> None:
-        self._subject, self._state = subject, None
-
-    def _function(self, name: str) -> Callable[..., Any]:
-        found = getattr(self._subject, name, None)
-        if not callable(found):
-            module = isinstance(self._subject, ModuleType)
-            what = "the submitted file" if module else f"what was loaded, {self._subject!r:.100},"
-            raise AttributeError(f"{what} has no function {name}()")  # noqa: TRY004
-        return found
-
-
-def echo(*values: Any) -> list[Any]:
-    """The answer to nothing."""
-    del values
-    return [None]
-
-
-def plain(move: Any) -> Any:
-    """A move as plain JSON: numpy's numbers and arrays, tuples and lists become ours."""
-    if hasattr(move, "tolist"):
-        move = move.tolist()
-    if not isinstance(move, list | tuple):
-        return move
-    return tuple(plain(part) for part in cast("Sequence[Any]", move))
-
-
-def play(pipe: Pipe) -> None:
-    """Serve requests until the host goes away."""
-    shim = Shim()
-    requests: dict[str, Callable[..., list[Any]]] = {
-        "load": shim.load,
-        "echo": echo,
-        "build": shim.build,
-        "call": shim.call,
-        "each": shim.each,
-        "step": shim.step,
-        "play": shim.play,
-    }
-    while True:
-        try:
-            header, body = pipe.receive()
-        except EOFError:
-            return
-        ticket = header["ticket"]
-        try:
-            values = unpack_values(header["values"], body)
-            items, data = pack_values(requests[header["player"]](*values))
-            pipe.send({"ticket": ticket, "values": items}, data)
-        except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, it is the program's
-            pipe.send({"ticket": ticket, "error": _own_traceback()})
-
-
-def _own_traceback() -> str:
-    """The traceback of the submitted program, without the lines of this file."""
-    kind, value, trace = sys.exc_info()
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__ and trace.tb_next:
-        trace = trace.tb_next
-    return "".join(traceback.format_exception(kind, value, trace))[-4000:]
-
-
 def main() -> NoReturn:
     """`python mlgym_kit.py referee|player`."""
     pipe = take_over_stdio()
     sys.modules.setdefault("mlgym_kit", sys.modules["__main__"])
     # The kit's other files lie beside this one; the interpreter was told to leave that folder out.
     sys.path.insert(0, str(Path(__file__).parent))
-    {"referee": referee, "player": play}[sys.argv[1]](pipe)
+    role = referee if sys.argv[1] == "referee" else importlib.import_module("mlgym_kit_player").play
+    role(pipe)
     # Threads and exit handlers of task code have no say in when this ends.
     os._exit(0)
 
