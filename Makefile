@@ -2,7 +2,8 @@
 # needs in .venv and nothing outside this folder but the user's cache of prepared data and images.
 #
 #   make demo    install, then run the reference solution of house_price to a score
-#   make test    install the development tools too, then run every test that can run here
+#   make test    install the development tools too, then run every test that can run here,
+#                JOBS=2 at a time
 #   make test-attacks   the attack suite alone
 #   make test-faults   the fault suite, which mounts disks and starts a Docker daemon of its own
 #   make test-fuzz N=100000   so many random actions instead of CI's 5,000
@@ -13,6 +14,7 @@
 #   make clean   remove what these made in this folder, but for runs/: those are results
 
 PYTHON ?= python3
+JOBS ?= 2
 BIN := .venv/bin
 
 .PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks lint docs clean
@@ -21,7 +23,7 @@ demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
 
 test: .venv/installed-dev
-	$(BIN)/pytest --ignore tests/faults
+	$(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/faults
 
 test-soak: .venv/installed-dev
 	MLGYM_SOAK_EPISODES=1000 $(BIN)/pytest -s tests/test_soak.py

@@ -75,7 +75,12 @@ def run(
     return subprocess.run(
         command,
         cwd=tmp_path,
-        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
+        # What may not grow must not be this checkout's bytecode: Python keeps a cut file of it.
+        env={
+            **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **{name: str(value) for name, value in environment.items()},
+        },
         capture_output=True,
         text=True,
         timeout=100,

@@ -140,9 +140,15 @@ def cases(names: Iterable[str]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def nothing_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def nothing_stays(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """Once for all: the environments of this module are warm."""
-    yield from own_temporary_folder(tmp_path_factory.mktemp("own"), docker_too=True)
+    on_docker = any(
+        item.get_closest_marker("docker") and not item.get_closest_marker("skip")
+        for item in request.session.items
+    )
+    yield from own_temporary_folder(tmp_path_factory.mktemp("own"), docker_too=on_docker)
 
 
 @pytest.fixture(scope="module")

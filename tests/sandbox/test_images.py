@@ -35,7 +35,10 @@ def test_an_environment_is_built_once_and_runs_on_the_host(pack: Path) -> None:
 
 def test_scripts_name_the_place_where_they_will_lie_and_all_may_read_them(pack: Path) -> None:
     path = build_environment(load_image("tiny"))
-    assert (path / "bin" / "pip").read_text().startswith("#!/opt/env/bin/python")
+    # In its first line, or, where pip was told a long path, in the second.
+    (first, second) = (path / "bin" / "pip").read_text().splitlines()[:2]
+    assert "/opt/env/bin/python" in first + second
+    assert str(path) not in first + second
     assert all(file.stat().st_mode & 0o004 for file in path.rglob("*") if file.is_file())
 
 
