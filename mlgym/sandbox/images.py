@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -65,7 +66,7 @@ def load_image(name: str) -> ImageSpec:
     folder = catalog.resolve("containers", name)
     path = folder / "image.yaml"
     try:
-        fields = ImageFile.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        fields = _fields(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from error
     if fields.name != name:
@@ -81,6 +82,11 @@ def load_image(name: str) -> ImageSpec:
         if not part.is_file():
             raise ConfigError(f"{path}: names {part.name}, which is not there")
     return spec
+
+
+@lru_cache(maxsize=64)  # a cold start would wait for YAML, and it asks often
+def _fields(text: str) -> ImageFile:
+    return ImageFile.model_validate(yaml.safe_load(text))
 
 
 def environment_path(image: ImageSpec) -> Path:
