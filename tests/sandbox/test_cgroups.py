@@ -51,15 +51,15 @@ def test_from_its_leaf_a_process_finds_the_group_again(
 @pytest.mark.parametrize(
     ("controllers", "processes", "why"),
     [
-        ("cpu memory", str(os.getpid()), "offers no controller pids"),
-        ("", str(os.getpid()), "offers no controller memory and pids"),
-        ("cpu memory pids", f"{os.getpid()}\n1\n", "other processes are in"),
+        ("cpu memory", "{own}", "offers no controller pids"),
+        ("", "{own}", "offers no controller memory and pids"),
+        ("cpu memory pids", "{own}\n1\n", "other processes are in"),
     ],
 )
 def test_what_is_not_ours_is_left_alone_and_said(
     hierarchy: Path, controllers: str, processes: str, why: str
 ) -> None:
-    own = group(hierarchy / "own", controllers, processes)
+    own = group(hierarchy / "own", controllers, processes.format(own=os.getpid()))
     found, said = cgroups.delegated()
     assert found is None
     assert why in said
