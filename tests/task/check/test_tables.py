@@ -23,7 +23,7 @@ def npz(**arrays) -> bytes:
         ("a.csv", b"id,label\n1,0.50\n2,-7\n3,x\n"),
         ("a.csv", b"\xef\xbb\xbfid,label\r\n1.0,.5\r\n2, -7.0\r\n3,x"),
         ("a.tsv", b"id\tlabel\n1\t0.5\n2\t-7\n3\tx\n"),
-        ("a.csv.gz", gzip.compress(b"id,label\n1,0.5\n2,-7\n3,x\n")),
+        ("a.csv.gz", gzip.compress(b"id,label\n1,0.5\n2,-7\n3,x\n", mtime=0)),
         ("a.json", b'[{"id":1,"label":0.5},{"id":2,"label":-7},{"id":3,"label":"x"}]'),
         ("a.json", b'{"id": [1, 2, 3], "label": [0.5, -7, "x"]}'),
         ("a.jsonl", b'{"id":1,"label":0.5}\n\n{"id":2,"label":-7}\n{"id":3,"label":"x"}\n'),
