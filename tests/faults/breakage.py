@@ -175,7 +175,7 @@ def begin(env: MLGymEnv, value: int = 5) -> None:
 
 
 @contextmanager
-def impatient(seconds: float = 0.2):
+def impatient(seconds: float = 0.6):
     """What does not answer counts as lost at once. Only where it must be lost: it may be busy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mlgym.sandbox.session.GRACE_S", seconds)
