@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from mlgym.models.base import Message, ModelToolCall
 from mlgym.models.library import count_tokens, litellm, price_of
@@ -13,6 +13,8 @@ from mlgym.types import ToolSpec, Usage
 
 Price = tuple[float, float]
 """US dollars per million tokens: input, output."""
+TOKENS_AN_IMAGE = 1500
+"""About what providers count for one of ordinary size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,36 @@ def account(
     # A prompt has tokens: zero means that nobody counted.
     estimated = not tokens_in or (not tokens_out and bool(said))
     if not tokens_in:
-        schemas = [[tool.name, tool.description, dict(tool.parameters)] for tool in tools]
-        asked = [json.dumps(dict(message), ensure_ascii=False) for message in messages]
-        tokens_in = count_tokens("\n".join(asked)) + count_tokens(json.dumps(schemas))
+        tokens_in = estimate_tokens(messages, tools)
     if not tokens_out:
         tokens_out = count_tokens(said)
     details = getattr(told, "prompt_tokens_details", None)
     cached = int(getattr(details, "cached_tokens", 0) or 0)
     cost = _cost(model, None if estimated else response, price, tokens_in, tokens_out)
     return Counted(Usage(1, tokens_in, cached, tokens_out, cost), estimated)
+
+
+def estimate_tokens(messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> int:
+    """About how many tokens a request has, whatever the model."""
+    texts, images = request_texts(messages, tools)
+    return count_tokens("\n".join(texts)) + images * TOKENS_AN_IMAGE
+
+
+def request_texts(
+    messages: Sequence[Message], tools: Sequence[ToolSpec] = ()
+) -> tuple[list[str], int]:
+    """All that a request says, and how many images it carries beside."""
+    texts = [json.dumps([tool.name, tool.description, dict(tool.parameters)]) for tool in tools]
+    images = 0
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list):
+            parts = cast("list[dict[str, Any]]", content)
+            pictures = [part for part in parts if part.get("type") == "image_url"]
+            images += len(pictures)
+            message = {**message, "content": [part for part in parts if part not in pictures]}
+        texts.append(json.dumps(dict(message), ensure_ascii=False))
+    return texts, images
 
 
 def _cost(
@@ -61,8 +84,11 @@ def _cost(
     if price is None and response is not None:
         try:
             # litellm's own sum knows of cached tokens and of tiers.
-            return float(litellm().completion_cost(completion_response=response, model=model))
+            cost = float(litellm().completion_cost(completion_response=response, model=model))
         # It raises bare exceptions where its map lacks a field.
         except Exception:  # noqa: BLE001
-            pass
+            cost = 0.0
+        # Nothing of what has a price is free, even where litellm finds it so.
+        if cost > 0:
+            return cost
     return (tokens_in * known[0] + tokens_out * known[1]) / 1e6

@@ -44,6 +44,10 @@ class EmptyAnswerError(Exception):
     """The server answered with nothing in it."""
 
 
+class LateAnswerError(Exception):
+    """The server did not finish its answer in time."""
+
+
 def sort_failure(model: str, error: Exception, with_tools: bool) -> str:
     """What went wrong, in a line, where another try may mend it.
 
@@ -71,7 +75,8 @@ def sort_failure(model: str, error: Exception, with_tools: bool) -> str:
 
 def _may_pass(error: Exception, status: object) -> bool:
     kinds = litellm().exceptions
-    if isinstance(error, EmptyAnswerError | kinds.Timeout | kinds.APIConnectionError):
+    ours = EmptyAnswerError | LateAnswerError
+    if isinstance(error, ours | kinds.Timeout | kinds.APIConnectionError):
         return True
     return isinstance(status, int) and (status in _PASSING or status >= 500)
 

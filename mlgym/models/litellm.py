@@ -15,9 +15,17 @@ from typing import Any
 
 from mlgym.errors import ModelError
 from mlgym.models.accounting import account
-from mlgym.models.base import Message, ModelToolCall, Reply, ToolsUnsupportedError
-from mlgym.models.failures import EmptyAnswerError, retry_after, sort_failure
-from mlgym.models.library import litellm, provider_of, supports_tools, window
+from mlgym.models.base import (
+    ContextOverflowError,
+    Message,
+    ModelToolCall,
+    Reply,
+    ToolsUnsupportedError,
+)
+from mlgym.models.failures import retry_after, sort_failure
+from mlgym.models.fits import check_fits
+from mlgym.models.library import provider_of, supports_tools, window
+from mlgym.models.request import ask_within
 from mlgym.models.settings import ModelSettings
 from mlgym.models.transcript import Record, Transcript
 from mlgym.types import ToolSpec
@@ -51,11 +59,17 @@ class LiteLLMModel:
         if tools and not supports_tools(self.name):
             raise ToolsUnsupportedError(f"{self.name} is known to have no function calling")
         request = self._request(messages, tools)
+        try:
+            reply = self._settings.max_tokens or 0
+            check_fits(self.name, self.context_window, messages, tools, reply)
+        except ContextOverflowError as error:
+            self._transcript.failure(str(error))
+            raise
         self._transcript.request(messages, tools, self._settings.sent())
         for tried in range(1, self._settings.retries + 2):
             began = time.monotonic()
             try:
-                response = _ask(request)
+                response = ask_within(request, self._settings.timeout_s)
             # This is where a provider's failures are classified, whatever litellm makes of them.
             except Exception as error:  # noqa: BLE001
                 wait = self._wait(error, tried, bool(tools))
@@ -130,13 +144,6 @@ class LiteLLMModel:
         )
         message = _message(choice.message.model_dump(warnings=False), text, calls)
         return Reply(text, calls, counted.usage, message, choice.finish_reason or "stop")
-
-
-def _ask(request: Mapping[str, Any]) -> Any:
-    response = litellm().completion(**request)
-    if not response.choices:
-        raise EmptyAnswerError("an answer without choices")
-    return response
 
 
 def _clean(text: str) -> str:
