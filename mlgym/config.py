@@ -28,6 +28,8 @@ class RunConfig(BaseModel):
     token_limit: int | None = Field(None, ge=1)
     price: tuple[float, float] | None = None
     temperature: float | None = Field(None, ge=0)
+    context_window: int | None = Field(None, ge=1)
+    fallbacks: tuple[str, ...] = ()
     runtime: str | None = None
     out: Path = Path("runs")
     settings: dict[str, Any] = Field(default_factory=dict[str, Any])

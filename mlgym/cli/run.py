@@ -63,6 +63,18 @@ def run(
     temperature: Annotated[
         float | None, typer.Option("--temperature", help="The model's.", metavar="T")
     ] = None,
+    context_window: Annotated[
+        int | None,
+        typer.Option("--context-window", help="Tokens that the model's server takes.", metavar="N"),
+    ] = None,
+    fallback: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fallback",
+            help="A model to go on with where the one before fails; may be repeated.",
+            metavar="NAME",
+        ),
+    ] = None,
     runtime: Annotated[
         str | None,
         typer.Option("--runtime", help="Docker: another OCI runtime, as runsc.", metavar="NAME"),
@@ -87,6 +99,8 @@ def run(
         "token_limit": token_limit,
         "price": _price(price),
         "temperature": temperature,
+        "context_window": context_window,
+        "fallbacks": tuple(fallback or ()),
         "runtime": runtime,
         "out": out,
     }

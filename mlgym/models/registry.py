@@ -7,30 +7,58 @@ import os
 from mlgym.errors import ConfigError, unknown_name
 from mlgym.models.aliases import aliases, resolve_alias
 from mlgym.models.base import Model
-from mlgym.models.settings import ModelSettings
+from mlgym.models.facts import LOCAL, SCRIPTED, capabilities
+from mlgym.models.fallback import FallbackModel
+from mlgym.models.settings import Fallback, ModelSettings
 from mlgym.models.transcript import Record
 
-__all__ = ["ModelSettings", "Record", "check_key", "check_price", "make_model"]
+__all__ = ["ModelSettings", "Record", "check_key", "check_model", "check_price", "make_model"]
 
-SCRIPTED = "scripted:"
+_OWN = {"api_base", "context_window", "price"}
 
 
 def make_model(name: str, settings: ModelSettings, record: Record | None = None) -> Model:
-    """The model `name`: a short name, litellm's own, or `scripted:<file.jsonl>`.
+    """The model `name`: a short name, litellm's own, `local/<name>`, or `scripted:<file.jsonl>`.
 
     `record` gets an entry for everything said to and by the model: see `Transcript`.
 
     Raises:
-        ConfigError: no such model, or a script that cannot be read.
+        ConfigError: no such model, a script that cannot be read, a library that is not installed.
     """
     record = record or (lambda _: None)
+    first = _make(name, settings, record)
+    if not settings.fallbacks:
+        return first
+    others = [_make(other.model, settings.of(other), record) for other in settings.fallbacks]
+    return FallbackModel([first, *others], record)
+
+
+def _make(name: str, settings: ModelSettings, record: Record) -> Model:
     if name.startswith(SCRIPTED):
         from mlgym.models.scripted import ScriptedModel
 
         return ScriptedModel.from_file(name.removeprefix(SCRIPTED), record)
+    if name.startswith(LOCAL):
+        from mlgym.models.local import LocalModel
+
+        return LocalModel(name, settings, record)
     from mlgym.models.litellm import LiteLLMModel
 
     return LiteLLMModel(_known_model(name), settings, record)
+
+
+def check_model(name: str, settings: ModelSettings, *, priced: bool = False) -> None:
+    """Refuse what cannot work: of the model and of its fallbacks, the name, the key, the price.
+
+    `priced` says that a limit on cost is to be kept.
+
+    Raises:
+        ConfigError: see `check_key`, `check_price`.
+    """
+    for one in (Fallback(model=name, **settings.model_dump(include=_OWN)), *settings.fallbacks):
+        check_key(one.model, one.api_base)
+        if priced:
+            check_price(one.model, one.price)
 
 
 def check_key(name: str, api_base: str | None = None) -> None:
@@ -39,8 +67,8 @@ def check_key(name: str, api_base: str | None = None) -> None:
     Raises:
         ConfigError: names the environment variable, or the nearest model names.
     """
-    if name.startswith(SCRIPTED):
-        make_model(name, ModelSettings.make())
+    if name.startswith((SCRIPTED, LOCAL)):
+        _make(name, ModelSettings.make(), lambda _: None)
         return
     from mlgym.models.library import litellm, provider_of
 
@@ -63,9 +91,7 @@ def check_key(name: str, api_base: str | None = None) -> None:
 
 def check_price(name: str, price: tuple[float, float] | None) -> None:
     """Make sure that a cost limit can be kept. Raises ConfigError where the price is unknown."""
-    from mlgym.models.library import price_of
-
-    if price is None and not name.startswith(SCRIPTED) and price_of(resolve_alias(name)) is None:
+    if price is None and not name.startswith(SCRIPTED) and capabilities(name).price is None:
         raise ConfigError(
             f"--cost-limit: the price of {name} is unknown; give --price IN,OUT (US dollars per"
             " million tokens), or use --token-limit"

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mlgym.errors import ConfigError
+
+
+class Fallback(BaseModel):
+    """A model to go on with where the one before it fails: its name, and what is its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    api_base: str | None = None
+    context_window: int | None = Field(None, ge=1)
+    price: tuple[float, float] | None = None
 
 
 class ModelSettings(BaseModel):
@@ -14,7 +25,8 @@ class ModelSettings(BaseModel):
 
     `retries` are tries after the first; the wait before each doubles up to `longest_wait_s`, or is
     what the server asks for: beyond `longest_retry_after_s` that is an error. `context_window` is
-    in tokens and goes before what is known of the model.
+    in tokens and goes before what is known of the model. `timeout_s` is for a whole answer.
+    `fallbacks` are models, or their names, to go on with where this one fails for good.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +41,20 @@ class ModelSettings(BaseModel):
     context_window: int | None = Field(None, ge=1)
     price: tuple[float, float] | None = None
     api_base: str | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+
+    @field_validator("fallbacks", mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        """A name alone will do."""
+        if not isinstance(given, list | tuple):
+            return given
+        found = cast("list[Any]", given)
+        return [{"model": one} if isinstance(one, str) else one for one in found]
+
+    def of(self, fallback: Fallback) -> Self:
+        """The settings with which a fallback is called: these, but for what is its own."""
+        return self.model_copy(update={**fallback.model_dump(exclude={"model"}), "fallbacks": ()})
 
     @classmethod
     def make(cls, **fields: Any) -> Self:

@@ -14,7 +14,7 @@ from mlgym.config import RunConfig
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError, SandboxError
 from mlgym.models.base import Model
-from mlgym.models.registry import ModelSettings, check_key, check_price, make_model
+from mlgym.models.registry import ModelSettings, check_model, make_model
 from mlgym.rollout import Outcome, RolloutLimits, rollout
 from mlgym.runs.record import run_record
 from mlgym.runs.store import TRAJECTORY, RunFolder, new_run
@@ -52,9 +52,8 @@ def check(config: RunConfig) -> FoundAgent:
             " `mlgym models list` lists names, and --agent oracle needs none"
         )
     if config.model is not None:
-        check_key(config.model, config.api_base)
-        if config.cost_limit is not None and config.token_limit is None:
-            check_price(config.model, config.price)
+        priced = config.cost_limit is not None and config.token_limit is None
+        check_model(config.model, _settings(config, found), priced=priced)
     return found
 
 
@@ -169,15 +168,21 @@ def _agents(
 def _model(config: RunConfig, found: FoundAgent, folder: RunFolder) -> Model | None:
     if config.model is None:
         return None
+    return make_model(config.model, _settings(config, found), folder.log_model)
+
+
+def _settings(config: RunConfig, found: FoundAgent) -> ModelSettings:
+    """How the model is called: as the agent's spec says, but for what the config says."""
     given: dict[str, Any] = {
         "api_base": config.api_base,
         "temperature": config.temperature,
         "seed": config.seed,
         "price": config.price,
+        "context_window": config.context_window,
+        "fallbacks": config.fallbacks or None,
     }
     wanted = {key: value for key, value in given.items() if value is not None}
-    settings = ModelSettings.make(**{**found.spec.model, **wanted})
-    return make_model(config.model, settings, folder.log_model)
+    return ModelSettings.make(**{**found.spec.model, **wanted})
 
 
 def _keep_workspace(env: MLGymEnv, folder: RunFolder) -> None:
