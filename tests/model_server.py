@@ -34,7 +34,11 @@ class Answer:
     cached: int = 0
     finish_reason: str | None = None
     drop: bool = False
+    cut: bool = False
+    """The connection is closed in the middle of the body."""
     delay_s: float = 0.0
+    drip_s: float = 0.0
+    """A wait before each byte of the body."""
 
 
 Request = dict[str, Any]
@@ -167,7 +171,13 @@ class ModelServer:
                 handler.send_header(name, value)
             handler.send_header("Content-Length", str(len(body)))
             handler.end_headers()
-            handler.wfile.write(body)
+            if answer.cut:
+                body, handler.close_connection = body[: len(body) // 2], True
+            for byte in body if answer.drip_s else ():
+                handler.wfile.write(bytes([byte]))
+                time.sleep(answer.drip_s)
+            if not answer.drip_s:
+                handler.wfile.write(body)
         except (BrokenPipeError, ConnectionResetError):
             # The client did not wait: that is what some tests are about.
             handler.close_connection = True

@@ -29,6 +29,7 @@ from mlgym.models.base import ContextOverflowError, ToolsUnsupportedError
         rate_limited(),
         server_error(),
         dropped(),
+        says("half of this", cut=True),
         fails(503, "overloaded"),
         fails(529, "overloaded"),
         fails(408, "time-out"),
@@ -65,6 +66,16 @@ def test_a_silent_server_is_timed_out():
         assert asked.complete(HELLO).text == "hi"
         assert time.monotonic() - began < 1.5
     assert "imed out" in asked.entries[1]["reason"] or "imeout" in asked.entries[1]["reason"]
+
+
+def test_a_server_that_answers_byte_by_byte_is_timed_out_as_a_whole():
+    # Each byte comes soon enough: only the whole is late.
+    with ModelServer([says("late", drip_s=0.2), says("hi")]) as server:
+        asked = Asked(server, timeout_s=1.0)
+        began = time.monotonic()
+        assert asked.complete(HELLO).text == "hi"
+        assert time.monotonic() - began < 5
+    assert "no whole answer within 1 s" in asked.entries[1]["reason"]
 
 
 def test_waits_grow_with_jitter_up_to_the_longest():
