@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mlgym.errors import ConfigError
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 SandboxName = Annotated[
     str, typer.Option("--sandbox", help="auto, bubblewrap or docker.", metavar="NAME")
@@ -31,3 +33,27 @@ DataSeed = Annotated[
 RunsFolder = Annotated[
     Path, typer.Option("--out", help="The folder that run folders lie in.", metavar="DIR")
 ]
+ApiBase = Annotated[
+    str | None, typer.Option("--api-base", help="The model's server.", metavar="URL")
+]
+Price = Annotated[
+    str | None,
+    typer.Option("--price", help="The model's price in USD per million tokens.", metavar="IN,OUT"),
+]
+ContextWindow = Annotated[
+    int | None,
+    typer.Option("--context-window", help="Tokens that the model's server takes.", metavar="N"),
+]
+
+
+def read_price(text: str | None) -> tuple[float, float] | None:
+    """What `--price` says. Raises ConfigError where that is not two numbers."""
+    if text is None:
+        return None
+    try:
+        into, out = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--price: found {text!r}, expected: two numbers IN,OUT, as 2.5,10"
+        ) from None
+    return into, out

@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlgym.cli.options import DataProfile, DataSeed, Json, RunsFolder, SandboxName
+from mlgym.cli.options import (
+    ApiBase,
+    ContextWindow,
+    DataProfile,
+    DataSeed,
+    Json,
+    Price,
+    RunsFolder,
+    SandboxName,
+    read_price,
+)
 from mlgym.cli.output import money, note, one_line, seconds, show, show_json
-from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlgym.config import RunConfig
@@ -34,9 +43,7 @@ def run(
         str | None,
         typer.Option("--model", help="The model, by short name or as litellm's.", metavar="NAME"),
     ] = None,
-    api_base: Annotated[
-        str | None, typer.Option("--api-base", help="The model's server.", metavar="URL")
-    ] = None,
+    api_base: ApiBase = None,
     sandbox: SandboxName = "auto",
     data: DataProfile = "auto",
     data_seed: DataSeed = 0,
@@ -54,19 +61,11 @@ def run(
         int | None,
         typer.Option("--token-limit", help="End after so many tokens, in and out.", metavar="N"),
     ] = None,
-    price: Annotated[
-        str | None,
-        typer.Option(
-            "--price", help="The model's price in USD per million tokens.", metavar="IN,OUT"
-        ),
-    ] = None,
+    price: Price = None,
     temperature: Annotated[
         float | None, typer.Option("--temperature", help="The model's.", metavar="T")
     ] = None,
-    context_window: Annotated[
-        int | None,
-        typer.Option("--context-window", help="Tokens that the model's server takes.", metavar="N"),
-    ] = None,
+    context_window: ContextWindow = None,
     fallback: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,7 +96,7 @@ def run(
         "max_steps": max_steps,
         "cost_limit": cost_limit,
         "token_limit": token_limit,
-        "price": _price(price),
+        "price": read_price(price),
         "temperature": temperature,
         "context_window": context_window,
         "fallbacks": tuple(fallback or ()),
@@ -118,6 +117,7 @@ def run(
 def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
     """The run's record and its folder. What fails on the way is told as it happens."""
     from mlgym.cli.live import make_view
+    from mlgym.models.local import ready_model
     from mlgym.runs.leftovers import reap
     from mlgym.runs.ready import ready_data, ready_image
     from mlgym.runs.single import check, make_env, run_episode
@@ -135,24 +135,13 @@ def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
     reap(env.sandbox_name)
     ready_image(env.task, env.sandbox_name, note)
     ready_data(env.task, env.profile, config.data_seed, note)
+    ready_model(config.model, note)
     with make_view(env, config.agent, config.model, on_stderr=json) as view:
         folder, record, _ = run_episode(
             config, found, env, on_transition=view.see, on_action=view.act, log=note
         )
     view.end(_result(record, env), good=record["status"] == "scored")
     return record, folder.path
-
-
-def _price(text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        into, out = (float(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(
-            f"--price: found {text!r}, expected: two numbers IN,OUT, as 2.5,10"
-        ) from None
-    return into, out
 
 
 @contextlib.contextmanager

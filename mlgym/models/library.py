@@ -79,7 +79,7 @@ def price_of(model: str) -> tuple[float, float] | None:
     prices = facts.get("input_cost_per_token"), facts.get("output_cost_per_token")
     if prices[0] is None or prices[1] is None or not any(prices):
         return None
-    return float(prices[0]) * 1e6, float(prices[1]) * 1e6
+    return round(float(prices[0]) * 1e6, 9), round(float(prices[1]) * 1e6, 9)
 
 
 def count_tokens(text: str) -> int:

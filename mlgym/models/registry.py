@@ -12,7 +12,15 @@ from mlgym.models.fallback import FallbackModel
 from mlgym.models.settings import Fallback, ModelSettings
 from mlgym.models.transcript import Record
 
-__all__ = ["ModelSettings", "Record", "check_key", "check_model", "check_price", "make_model"]
+__all__ = [
+    "ModelSettings",
+    "Record",
+    "check_key",
+    "check_model",
+    "check_name",
+    "check_price",
+    "make_model",
+]
 
 _OWN = {"api_base", "context_window", "price"}
 
@@ -59,6 +67,16 @@ def check_model(name: str, settings: ModelSettings, *, priced: bool = False) -> 
         check_key(one.model, one.api_base)
         if priced:
             check_price(one.model, one.price)
+
+
+def check_name(name: str) -> None:
+    """Make sure that there is a model `name`, or may be. Raises ConfigError."""
+    if name.startswith(LOCAL):
+        from mlgym.models.weights import known_weights
+
+        known_weights(name)
+    elif not name.startswith(SCRIPTED):
+        _known_model(name)
 
 
 def check_key(name: str, api_base: str | None = None) -> None:

@@ -27,6 +27,8 @@ COMMANDS = [
     ("images", "build"),
     ("agents", "list"),
     ("models", "list"),
+    ("models", "show"),
+    ("models", "test"),
     ("bench",),
     ("doctor",),
     ("gc",),
