@@ -13,6 +13,9 @@ from mlgym.registration import register_builtin, register_packs
 
 if TYPE_CHECKING:
     from mlgym.agent import Agent, Decision, Observation
+    from mlgym.chat.chat import Chat
+    from mlgym.chat.conversation import Conversation, cut, without_thoughts
+    from mlgym.chat.policy import ContextPolicy
     from mlgym.env import MLGymEnv
     from mlgym.errors import (
         ConfigError,
@@ -22,19 +25,31 @@ if TYPE_CHECKING:
         SubmissionError,
         TaskError,
     )
+    from mlgym.models.base import Model, ModelToolCall, Reply
     from mlgym.reward import RewardContext
     from mlgym.snapshot import Snapshot
-    from mlgym.types import ExitReason, Score, TaskBrief, ToolSpec, Transition
+    from mlgym.tools.base import ActionError
+    from mlgym.tools.registry import action_of
+    from mlgym.trajectory import read_trajectory
+    from mlgym.types import BriefLimits, ExitReason, Score, TaskBrief, ToolSpec, Transition, Usage
 
 __all__ = [
+    "ActionError",
     "Agent",
+    "BriefLimits",
+    "Chat",
     "ConfigError",
+    "ContextPolicy",
+    "Conversation",
     "Decision",
     "ExitReason",
     "MLGymEnv",
     "MLGymError",
+    "Model",
     "ModelError",
+    "ModelToolCall",
     "Observation",
+    "Reply",
     "RewardContext",
     "SandboxError",
     "Score",
@@ -44,11 +59,19 @@ __all__ = [
     "TaskError",
     "ToolSpec",
     "Transition",
+    "Usage",
+    "action_of",
+    "cut",
+    "read_trajectory",
     "register_packs",
+    "without_thoughts",
 ]
 
 _HOMES = {
     "mlgym.agent": ("Agent", "Decision", "Observation"),
+    "mlgym.chat.chat": ("Chat",),
+    "mlgym.chat.conversation": ("Conversation", "cut", "without_thoughts"),
+    "mlgym.chat.policy": ("ContextPolicy",),
     "mlgym.env": ("MLGymEnv",),
     "mlgym.errors": (
         "ConfigError",
@@ -58,9 +81,21 @@ _HOMES = {
         "SubmissionError",
         "TaskError",
     ),
+    "mlgym.models.base": ("Model", "ModelToolCall", "Reply"),
     "mlgym.reward": ("RewardContext",),
     "mlgym.snapshot": ("Snapshot",),
-    "mlgym.types": ("ExitReason", "Score", "TaskBrief", "ToolSpec", "Transition"),
+    "mlgym.tools.base": ("ActionError",),
+    "mlgym.tools.registry": ("action_of",),
+    "mlgym.trajectory": ("read_trajectory",),
+    "mlgym.types": (
+        "BriefLimits",
+        "ExitReason",
+        "Score",
+        "TaskBrief",
+        "ToolSpec",
+        "Transition",
+        "Usage",
+    ),
 }
 
 

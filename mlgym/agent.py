@@ -27,6 +27,9 @@ class Observation:
 
     `text` is the environment's own observation. Time (seconds) and money (US dollars) stand
     beside it and are never part of it. `cost_usd` is None where a price is unknown.
+    `remaining_usd` and `remaining_tokens` are None where the run has no such limit. `part_left` is
+    the smallest part left of any budget: 1 at the start, 0 at the end. `best_metrics` are those of
+    the best validation so far, None before the first.
     """
 
     text: str
@@ -36,6 +39,10 @@ class Observation:
     cost_usd: float | None
     metrics: Mapping[str, float] | None
     reward: float
+    remaining_usd: float | None = None
+    remaining_tokens: int | None = None
+    part_left: float = 1.0
+    best_metrics: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

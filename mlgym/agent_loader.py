@@ -1,32 +1,31 @@
 """Finds an agent by name, folder or import path, and makes it.
 
 An agent's folder holds `agent.yaml` and what that names: a Python file with its class, prompt
-templates. The class is called with those of these keyword arguments that it takes: `model`,
-`settings`, `prompts` (template sources by key) and `commands` (the task's own `baseline` and
-`solution` commands).
+templates. The class is called with those of these keyword arguments that it takes: `chat` (the
+conversation with its model, see `mlgym.chat`), `model` (that alone), `settings`, `prompts`
+(template sources by key) and `commands` (the task's own `baseline` and `solution` commands).
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import sys
-import sysconfig
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlgym import catalog
 from mlgym.agent import Agent
-from mlgym.errors import ConfigError, TaskError
+from mlgym.chat.chat import Chat, ContextKnobs
+from mlgym.chat.policy import ContextPolicy, DropOldest, Summarise
+from mlgym.errors import ConfigError, TaskError, unknown_name
 from mlgym.models.base import Model
+from mlgym.plugin import load_class, told
 from mlgym.task.document import read_document
+
+_POLICIES: Mapping[str, type[ContextPolicy]] = {"drop_oldest": DropOldest, "summarise": Summarise}
 
 
 class AgentSpec(BaseModel):
@@ -34,7 +33,8 @@ class AgentSpec(BaseModel):
 
     `class` is `file.py:Class`, or `pkg.module:Class` of an installed package. `tools` names the
     tools that the agent may call, all where absent. `settings` belong to the class, `model` to the
-    model it is given. `fallback` is the agent to take where the model's server refuses tools.
+    model it is given, `context` to the conversation with it. `fallback` is the agent to take where
+    the model's server refuses tools.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +49,7 @@ class AgentSpec(BaseModel):
     fallback: str | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     model: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+    context: ContextKnobs = ContextKnobs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +93,22 @@ def read_spec(path: Path) -> AgentSpec:
     try:
         return AgentSpec.model_validate(document.content)
     except ValidationError as error:
-        known = ", ".join(field.alias or name for name, field in AgentSpec.model_fields.items())
         lines: list[str] = []
         for found in error.errors(include_url=False):
             value, expected = repr(found["input"])[:200], found["msg"]
             if found["type"] == "extra_forbidden":
-                value, expected = "an unknown field", f"one of {known}"
+                value, expected = "an unknown field", f"one of {_fields(found['loc'])}"
             elif found["type"] == "missing":
                 value = "nothing"
             where = document.where(found["loc"])
             lines.append(f"{path}: {where}: found {value}, expected: {expected}")
         raise ConfigError("\n".join(lines)) from None
+
+
+def _fields(place: tuple[int | str, ...]) -> str:
+    """The names of the fields that there are beside the one at `place`."""
+    model = ContextKnobs if place[0] == "context" and len(place) > 1 else AgentSpec
+    return ", ".join(field.alias or name for name, field in model.model_fields.items())
 
 
 def make_agent(
@@ -112,22 +118,29 @@ def make_agent(
     settings: Mapping[str, Any] | None = None,
     commands: Mapping[str, str | None] | None = None,
 ) -> Agent:
-    """An instance of the agent; `settings` override those of its spec.
+    """An instance of the agent; `settings` override those of its spec, their key `context` its.
 
     Raises:
         ConfigError: its class cannot be loaded or made, or it needs a model and has none.
     """
     spec = found.spec
-    made = _class(found)
+    given = dict(settings or {})
+    knobs = _knobs(spec, given.pop("context", {}))
+    policy = _policy(found, knobs)
+    made = load_class(f"the agent {spec.name!r}", spec.class_, found.folder)
     offered: dict[str, Any] = {
         "model": model,
-        "settings": {**spec.settings, **(settings or {})},
+        "chat": None if model is None else Chat(model, policy, knobs),
+        "settings": {**spec.settings, **given},
         "prompts": _prompts(found),
         "commands": dict(commands or {}),
     }
     taken = inspect.signature(made).parameters
     # A class without an agent.yaml says by its signature that it needs a model.
-    asked = "model" in taken and taken["model"].default is inspect.Parameter.empty
+    asked = any(
+        name in taken and taken[name].default is inspect.Parameter.empty
+        for name in ("model", "chat")
+    )
     if model is None and (spec.needs_model or (found.folder is None and asked)):
         raise ConfigError(f"the agent {spec.name!r} needs a model: give one with --model")
     everything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
@@ -136,11 +149,39 @@ def make_agent(
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(f"the agent {spec.name!r} cannot be made: {_told(error)}") from error
+        raise ConfigError(f"the agent {spec.name!r} cannot be made: {told(error)}") from error
     for method in ("reset", "act"):
         if not callable(getattr(agent, method, None)):
             raise ConfigError(f"the agent {spec.name!r} has no method {method}()")
     return cast(Agent, agent)
+
+
+def _knobs(spec: AgentSpec, given: Mapping[str, Any]) -> ContextKnobs:
+    try:
+        return ContextKnobs.model_validate({**spec.context.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"context.{name} of {spec.name}: found {first['input']!r:.200}, expected:"
+            f" {first['msg']}"
+        ) from None
+
+
+def _policy(found: FoundAgent, knobs: ContextKnobs) -> ContextPolicy:
+    name, owner = knobs.policy, f"the context policy of {found.spec.name!r}"
+    made: Any = _POLICIES.get(name)
+    if made is None and ":" not in name:
+        raise unknown_name("context policy", name, _POLICIES, "mlgym agents list")
+    if made is None:
+        made = load_class(owner, name, found.folder, "context.policy")
+    try:
+        policy = made(**knobs.options)
+    except Exception as error:
+        raise ConfigError(f"{owner} cannot be made: {told(error)}") from error
+    if not callable(getattr(policy, "shorten", None)):
+        raise ConfigError(f"{owner} has no method shorten()")
+    return policy
 
 
 def _prompts(found: FoundAgent) -> dict[str, str]:
@@ -152,69 +193,3 @@ def _prompts(found: FoundAgent) -> dict[str, str]:
         except OSError as error:
             raise ConfigError(f"{path}: prompts.{key} of {found.spec.name}: {error}") from error
     return prompts
-
-
-def _class(found: FoundAgent) -> Callable[..., Any]:
-    where, _, name = found.spec.class_.partition(":")
-    try:
-        if found.folder is not None and where.endswith(".py"):
-            module = _load_file(found.folder / where)
-        else:
-            module = _import(where)
-    except Exception as error:  # the agent's own code: whatever it raises is its author's to see
-        raise ConfigError(
-            f"the agent {found.spec.name!r} cannot be loaded: {_told(error)}"
-        ) from error
-    made = getattr(module, name, None)
-    if not inspect.isclass(made):
-        raise ConfigError(
-            f"the agent {found.spec.name!r}: class: found {found.spec.class_!r}, expected"
-            f" {where}:<a class that it defines>"
-        )
-    return made
-
-
-def _told(error: Exception) -> str:
-    """File, line and message of an error: of the last line that is not a library's, if any."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}"
-    paths = sysconfig.get_paths()
-    libraries = [paths["stdlib"], paths["purelib"], paths["platlib"], str(Path(__file__).parent)]
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((*libraries, "<frozen "))
-    ]
-    place = f"{own[-1].filename}, line {own[-1].lineno}: " if own else ""
-    return f"{place}{type(error).__name__}: {error}"
-
-
-def _import(name: str) -> ModuleType:
-    # As `python -m` does, and last, so that nothing installed is hidden: own agents are often
-    # a file in the folder one works in.
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-        importlib.invalidate_caches()
-    return importlib.import_module(name)
-
-
-def _load_file(path: Path) -> ModuleType:
-    path = path.resolve()
-    if not path.is_file():
-        raise ImportError(f"there is no file {path}")
-    unique = f"mlgym_agent_{path.parent.name}_{abs(hash(path))}"
-    if unique in sys.modules:
-        return sys.modules[unique]
-    spec = importlib.util.spec_from_file_location(unique, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses and pickling look a class's module up by name.
-    sys.modules[unique] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[unique]
-        raise
-    return module

@@ -39,6 +39,14 @@ class RolloutLimits:
     cost_usd: float | None = None
     tokens: int | None = None
 
+    def left(self, used: Usage) -> tuple[float | None, int | None]:
+        """What is left of them, None where there is no limit (or where the cost is unknown)."""
+        usd = None
+        if self.cost_usd is not None and used.cost_usd is not None:
+            usd = max(0.0, self.cost_usd - used.cost_usd)
+        tokens = None if self.tokens is None else max(0, self.tokens - used.total_tokens)
+        return usd, tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -166,6 +174,8 @@ class _Rollout:
     def _observation(self) -> Observation:
         inner = self.inner
         last = _present(inner.last_transition)
+        best = inner.best_validation
+        usd, tokens = self.limits.left(self.usage)
         return Observation(
             text=last.observation,
             step=inner.step_count,
@@ -174,7 +184,22 @@ class _Rollout:
             cost_usd=self.usage.cost_usd,
             metrics=last.metrics,
             reward=last.reward,
+            remaining_usd=usd,
+            remaining_tokens=tokens,
+            part_left=self._part_left(usd, tokens),
+            best_metrics=None if best is None else dict(best.metrics),
         )
+
+    def _part_left(self, usd: float | None, tokens: int | None) -> float:
+        """The smallest part left of any budget."""
+        inner, limits = self.inner, self.limits
+        parts = [inner.remaining_steps / inner.max_steps]
+        parts.append(inner.remaining_s / inner.task.spec.budget.wall_s)
+        if usd is not None and limits.cost_usd:
+            parts.append(usd / limits.cost_usd)
+        if tokens is not None and limits.tokens:
+            parts.append(tokens / limits.tokens)
+        return min(1.0, max(0.0, min(parts)))
 
     def _limit_reached(self) -> Decision | None:
         if self.limits.tokens is not None and self.usage.total_tokens >= self.limits.tokens:

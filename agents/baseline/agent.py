@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlgym.agent import Decision, Observation
-from mlgym.errors import ConfigError
-from mlgym.types import TaskBrief, ToolSpec
+from mlgym import ConfigError, Decision, Observation, TaskBrief, ToolSpec
 
 
 class Commands:

@@ -8,11 +8,17 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from mlgym.agent import Decision, Observation
-from mlgym.errors import ModelError
-from mlgym.models.base import ContextOverflowError, Model, Reply
-from mlgym.models.context import Conversation, ask
-from mlgym.types import ExitReason, TaskBrief, ToolSpec, Usage
+from mlgym import (
+    Chat,
+    Decision,
+    ExitReason,
+    ModelError,
+    Observation,
+    Reply,
+    TaskBrief,
+    ToolSpec,
+    without_thoughts,
+)
 
 # A fence is closed by one at least as long; the last may be left open (some servers stop there).
 FENCE = re.compile(
@@ -30,58 +36,62 @@ CUT_OFF = (
 
 
 class React:
-    """See `mlgym.agent.Agent`. Settings are those of agent.yaml."""
+    """See `mlgym.Agent`. Settings are those of agent.yaml."""
 
-    def __init__(
-        self, model: Model, settings: Mapping[str, Any], prompts: Mapping[str, str]
-    ) -> None:
-        self.model = model
+    def __init__(self, chat: Chat, settings: Mapping[str, Any], prompts: Mapping[str, str]) -> None:
+        self.chat = chat
+        self.settings = settings
         self.most_errors = int(settings["max_format_errors"])
-        self.longest = int(settings["longest_observation"])
         templates = Environment(undefined=StrictUndefined, trim_blocks=True, autoescape=False)
         self.prompts = {key: templates.from_string(text) for key, text in prompts.items()}
 
     def reset(self, brief: TaskBrief, tools: Sequence[ToolSpec]) -> None:
-        self.talk = Conversation(
+        self.brief = brief
+        self.chat.begin(
             self.prompts["system"].render(brief=brief, tools=tools),
             self.prompts["brief"].render(brief=brief),
-            self.longest,
         )
         self.running = False
 
     def act(self, observation: Observation) -> Decision:
         # The first observation is the brief, with which the conversation begins.
         if self.running:
-            self.talk.add_answer(observation.text)
-        self.running = False
-        thought, usage = "", Usage()
+            self.chat.add_answer(observation.text)
+        self.chat.see(observation)
+        self.running, thought = False, ""
         for _ in range(self.most_errors):
             try:
-                reply = ask(self.model, self.talk, self.prompts["note"].render(seen=observation))
-            except ContextOverflowError as error:
-                return Decision("", str(error), usage, ExitReason.CONTEXT_OVERFLOW)
+                reply = self.chat.ask(self.note(observation))
             except ModelError as error:
-                if not usage.calls:
-                    raise
-                # What this step's earlier calls cost must not be lost with the error.
-                return Decision("", str(error), usage, ExitReason.MODEL_ERROR)
-            usage += reply.usage
-            self.talk.add_reply({"role": "assistant", "content": reply.text or "(empty reply)"})
+                return self.chat.end(error)
+            self.chat.add_reply(spoken(reply))
             thought, action = split(reply)
             if action:
                 self.running = True
-                return Decision(action, thought, usage)
-            self.talk.add_answer(CUT_OFF if reply.finish_reason == "length" else NO_COMMAND)
-        return Decision("", thought, usage, ExitReason.FORMAT_ERRORS)
+                return Decision(action, thought, self.chat.spent())
+            self.chat.add_answer(CUT_OFF if reply.finish_reason == "length" else NO_COMMAND)
+        return Decision("", thought, self.chat.spent(), ExitReason.FORMAT_ERRORS)
+
+    def note(self, seen: Observation) -> str:
+        """What ends the last message and is not kept: the budget, the best score."""
+        return self.prompts["note"].render(seen=seen, brief=self.brief, **self.settings)
+
+
+def spoken(reply: Reply) -> dict[str, Any]:
+    """The reply's message without calls of tools, which nobody offered and nobody will answer."""
+    message = {key: value for key, value in reply.message.items() if key != "tool_calls"}
+    return {**message, "role": "assistant", "content": reply.text or "(empty reply)"}
 
 
 def split(reply: Reply) -> tuple[str, str]:
     """Thought and action of a reply; an empty action where there is none."""
     text = reply.text.replace("\r\n", "\n")
-    blocks = [block for block in FENCE.finditer(text) if block["body"].strip()]
+    said = without_thoughts(text)
+    blocks = [block for block in FENCE.finditer(said) if block["body"].strip()]
     if not blocks:
         return text.strip(), ""
     last = blocks[-1]
     if reply.finish_reason == "length" and not last["end"]:
         return text.strip(), ""
-    return text[: last.start()].strip(), last["body"].removesuffix("\n")
+    before = len(text) - len(said) + last.start()
+    return text[:before].strip(), last["body"].removesuffix("\n")

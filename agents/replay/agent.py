@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlgym.agent import Decision, Observation
-from mlgym.errors import ConfigError
-from mlgym.trajectory import read_trajectory
-from mlgym.types import ExitReason, TaskBrief, ToolSpec
+from mlgym import (
+    ConfigError,
+    Decision,
+    ExitReason,
+    Observation,
+    TaskBrief,
+    ToolSpec,
+    read_trajectory,
+)
 
 
 class Replay:

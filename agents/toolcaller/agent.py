@@ -8,13 +8,19 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from mlgym.agent import Decision, Observation
-from mlgym.errors import ModelError
-from mlgym.models.base import ContextOverflowError, Model, ModelToolCall, Reply
-from mlgym.models.context import Conversation, ask
-from mlgym.tools.base import ActionError
-from mlgym.tools.registry import from_json, render_call
-from mlgym.types import ExitReason, TaskBrief, ToolSpec, Usage
+from mlgym import (
+    ActionError,
+    Chat,
+    Decision,
+    ExitReason,
+    ModelError,
+    ModelToolCall,
+    Observation,
+    Reply,
+    TaskBrief,
+    ToolSpec,
+    action_of,
+)
 
 NO_CALL = "That reply called no tool, so nothing was done. Call one; to end the work, call submit."
 CUT_OFF = (
@@ -23,23 +29,20 @@ CUT_OFF = (
 
 
 class ToolCaller:
-    """See `mlgym.agent.Agent`. Settings are those of agent.yaml."""
+    """See `mlgym.Agent`. Settings are those of agent.yaml."""
 
-    def __init__(
-        self, model: Model, settings: Mapping[str, Any], prompts: Mapping[str, str]
-    ) -> None:
-        self.model = model
+    def __init__(self, chat: Chat, settings: Mapping[str, Any], prompts: Mapping[str, str]) -> None:
+        self.chat = chat
+        self.settings = settings
         self.most_errors = int(settings["max_format_errors"])
-        self.longest = int(settings["longest_observation"])
         templates = Environment(undefined=StrictUndefined, trim_blocks=True, autoescape=False)
         self.prompts = {key: templates.from_string(text) for key, text in prompts.items()}
 
     def reset(self, brief: TaskBrief, tools: Sequence[ToolSpec]) -> None:
-        self.tools = tools
-        self.talk = Conversation(
+        self.brief, self.tools = brief, tools
+        self.chat.begin(
             self.prompts["system"].render(brief=brief, tools=tools),
             self.prompts["brief"].render(brief=brief),
-            self.longest,
         )
         self.waiting: deque[ModelToolCall] = deque()
         self.running: ModelToolCall | None = None
@@ -48,34 +51,32 @@ class ToolCaller:
     def act(self, observation: Observation) -> Decision:
         # The first observation is the brief, with which the conversation begins.
         if self.running is not None:
-            self.talk.add_answer(observation.text, self.running.id)
-        thought, usage = "", Usage()
+            self.chat.add_answer(observation.text, self.running.id)
+        self.chat.see(observation)
+        thought = ""
         while (action := self.next_action()) is None:
             if self.errors >= self.most_errors:
-                return Decision("", thought, usage, ExitReason.FORMAT_ERRORS)
+                return Decision("", thought, self.chat.spent(), ExitReason.FORMAT_ERRORS)
             try:
-                note = self.prompts["note"].render(seen=observation)
-                reply = ask(self.model, self.talk, note, self.tools)
-            except ContextOverflowError as error:
-                return Decision("", str(error), usage, ExitReason.CONTEXT_OVERFLOW)
+                reply = self.chat.ask(self.note(observation), self.tools)
             except ModelError as error:
-                if not usage.calls:
-                    raise
-                # What this step's earlier calls cost must not be lost with the error.
-                return Decision("", str(error), usage, ExitReason.MODEL_ERROR)
+                return self.chat.end(error)
             thought = reply.text
-            usage += reply.usage
             self.take(reply)
-        return Decision(action, thought, usage)
+        return Decision(action, thought, self.chat.spent())
+
+    def note(self, seen: Observation) -> str:
+        """What ends the last message and is not kept: the budget, the best score."""
+        return self.prompts["note"].render(seen=seen, brief=self.brief, **self.settings)
 
     def take(self, reply: Reply) -> None:
         """Queue the reply's calls. Until one of them can be run the reply counts as malformed."""
         self.errors += 1
-        self.talk.add_reply(reply.message)
+        self.chat.add_reply(reply.message)
         self.waiting.extend(reply.tool_calls)
         self.hint = CUT_OFF if reply.finish_reason == "length" else ""
         if not reply.tool_calls:
-            self.talk.add_answer(self.hint or NO_CALL)
+            self.chat.add_answer(self.hint or NO_CALL)
 
     def next_action(self) -> str | None:
         """The next call of the queue that can be run; the others are answered with what is wrong.
@@ -87,9 +88,9 @@ class ToolCaller:
         while self.waiting:
             call = self.waiting.popleft()
             try:
-                action = render_call(from_json(call.name, call.arguments))
+                action = action_of(call.name, call.arguments)
             except ActionError as error:
-                self.talk.add_answer(f"{error} {self.hint}".strip(), call.id)
+                self.chat.add_answer(f"{error} {self.hint}".strip(), call.id)
                 continue
             self.running, self.errors = call, 0
             return action

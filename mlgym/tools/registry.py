@@ -57,6 +57,11 @@ def render_call(call: ToolCall) -> str:
     return _FORCED + text if call.name == "bash" and _reads_as_call(text) else text
 
 
+def action_of(name: str, arguments: str | Mapping[str, Any]) -> str:
+    """The action that a model's function call stands for. Raises ActionError as `from_json`."""
+    return render_call(from_json(name, arguments))
+
+
 def _reads_as_call(text: str) -> bool:
     """Whether a shell command must be prefixed in order to be one."""
     while text.startswith(_FORCED):

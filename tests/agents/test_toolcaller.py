@@ -142,7 +142,7 @@ def test_near_the_end_it_is_told_to_hand_in(desk):
 
 
 def test_a_long_observation_is_cut_in_the_middle(desk):
-    sat = desk([calls(LS), calls(LS)], longest_observation=200)
+    sat = desk([calls(LS), calls(LS)], context={"longest_observation": 200})
     sat.say()
     sat.say("a" * 5000 + "z" * 5000)
     shown = sat.sent()[-1]["content"]

@@ -12,7 +12,7 @@ def refuse(*_):
     raise OSError("no network in this test")
 
 socket.socket.connect = socket.getaddrinfo = refuse
-import mlgym.models.registry, mlgym.models.context
+import mlgym.models.registry, mlgym.agent_loader
 assert "litellm" not in sys.modules, "loaded early"
 from mlgym.models.library import count_tokens, litellm, price_of, window
 litellm()

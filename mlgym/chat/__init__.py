@@ -1,0 +1,1 @@
+"""An agent's conversation with its model, kept within the model's window and the budget."""
