@@ -3,7 +3,7 @@
 Each request takes the next `Answer`, or what a function of the request returns. The server is as
 strict as the original: it refuses a history in which a tool's result and its call are torn apart,
 and, with `window`, one that is too long. It adds up the tokens that it reports, so that a test can
-compare sums.
+compare sums; with `tokens` it reports so many, in and out, for every answer.
 
     with ModelServer([calls(("bash", {"command": "ls"})), says("done")]) as server:
         LiteLLMModel("openai/tester", ModelSettings(api_base=server.url))
@@ -23,7 +23,10 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request is answered with. `body` replaces the well-formed JSON as it stands."""
+    """What one request is answered with. `body` replaces the well-formed JSON as it stands.
+
+    With `torn` the connection is closed in the middle of the body.
+    """
 
     text: str | None = None
     calls: tuple[tuple[str, str], ...] = ()
@@ -109,9 +112,17 @@ def count(value: object) -> int:
 class ModelServer:
     """Runs from `with` to its end. `requests` are the bodies received, in order."""
 
-    def __init__(self, script: Script, *, window: int | None = None, delay_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        window: int | None = None,
+        delay_s: float = 0.0,
+        tokens: tuple[int, int] | None = None,
+    ) -> None:
         self._answer = script if callable(script) else _next_of(iter(script))
         self._window = window
+        self._tokens = tokens
         self._delay_s = delay_s
         self._lock = Lock()
         self.requests: list[Request] = []
@@ -214,7 +225,8 @@ class ModelServer:
             "choices": [{"index": 0, "message": message, "finish_reason": ended}],
         }
         if answer.usage:
-            tokens_in, tokens_out = count(request["messages"]), count(message)
+            counted = count(request["messages"]), count(message)
+            tokens_in, tokens_out = self._tokens or counted
             self.input_tokens += tokens_in
             self.cached_tokens += answer.cached
             self.output_tokens += tokens_out
