@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import errno
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlgym.tools import hints
 from mlgym.tools.base import ActionError, ToolContext
+from mlgym.tools.edit_forms import (
+    parse_create,
+    parse_edit,
+    parse_insert,
+    parse_str_replace,
+    render_create,
+    render_edit,
+    render_insert,
+    render_str_replace,
+)
 from mlgym.tools.files import (
     TextFile,
     absolute,
@@ -19,15 +29,7 @@ from mlgym.tools.files import (
     split_lines,
 )
 from mlgym.tools.syntax import python_error
-from mlgym.tools.text import (
-    block,
-    header_and_lines,
-    number,
-    payload,
-    take_block,
-    whole_lines,
-    words_after,
-)
+from mlgym.tools.text import whole_lines
 from mlgym.types import ToolResult, ToolSpec
 
 _PATH = {
@@ -39,10 +41,6 @@ _LINES = {
     "type": "string",
     "description": "Whole lines, indented as they shall stand in the file. Empty: no lines.",
 }
-_EDIT = "edit <start>:<end>\n<lines>\nend_of_edit"
-_INSERT = "insert <line>\n<lines>\nend_of_insert"
-_CREATE = "create <file>\nor, with content:\ncreate <file>\n<<TAG\n<lines>\nTAG"
-_STR_REPLACE = "str_replace <file>\n<<TAG\n<old text>\nTAG\n<<TAG\n<new text>\nTAG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +78,6 @@ def _spec(name: str, description: str, required: tuple[str, ...], **properties: 
 # edit and insert ----------------------------------------------------------------------------
 
 
-def _parse_edit(text: str) -> dict[str, Any]:
-    header, lines = header_and_lines(text)
-    (span,) = words_after(header, "edit", _EDIT, 1, 1)
-    start, colon, end = span.partition(":")
-    if not colon:
-        raise ActionError(f"edit: {span!r} is no range <start>:<end>. Send:\n{_EDIT}")
-    return {
-        "start": number(start, "edit", _EDIT, 1),
-        "end": number(end, "edit", _EDIT, 1),
-        "text": payload(lines, "end_of_edit", "edit", _EDIT),
-    }
-
-
-def _render_edit(arguments: Mapping[str, Any]) -> str:
-    text = whole_lines(arguments["text"])
-    return f"edit {arguments['start']}:{arguments['end']}\n{text}end_of_edit"
-
-
 def _edit(arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
     path = opened(context.editor, "edit")
     start, end = arguments["start"], arguments["end"]
@@ -108,23 +88,10 @@ def _edit(arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
         if not (count == 0 and start == end == 1):
             raise ActionError(
                 f"edit: {start}:{end} is no range of lines in {path}, which has {count} lines;"
-                " nothing was changed."
+                f" nothing was changed. {hints.for_range('edit', start, end, count)}"
             )
         end = 0
     return _change(context, path, file, start - 1, end, arguments["text"])
-
-
-def _parse_insert(text: str) -> dict[str, Any]:
-    header, lines = header_and_lines(text)
-    (line,) = words_after(header, "insert", _INSERT, 1, 1)
-    return {
-        "line": number(line, "insert", _INSERT, 0),
-        "text": payload(lines, "end_of_insert", "insert", _INSERT),
-    }
-
-
-def _render_insert(arguments: Mapping[str, Any]) -> str:
-    return f"insert {arguments['line']}\n{whole_lines(arguments['text'])}end_of_insert"
 
 
 def _insert(arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
@@ -134,7 +101,7 @@ def _insert(arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
     if line > len(file.lines):
         raise ActionError(
             f"insert: line {line} is not in {path}, which has {len(file.lines)} lines;"
-            " nothing was changed."
+            f" nothing was changed. To add lines at the end send: insert {len(file.lines)}."
         )
     return _change(context, path, file, line, line, arguments["text"])
 
@@ -148,19 +115,20 @@ def _change(
     if file.ending == "\n":
         lines = (*file.lines[:start], *new, *file.lines[end:])
     changed = replace(file, lines=lines)
-    _save(context, path, file, changed)
+    beside = next((line for line in file.lines[start:] if line.strip()), "")
+    _save(context, path, file, changed, hints.for_python(new, beside))
     centre(context.editor, start + max(1, len(new)))
     told = f"{path}: {end - start} line(s) replaced by {len(new)}.\n"
     return ToolResult(told + show(context.editor, changed))
 
 
-def _save(context: ToolContext, path: str, old: TextFile | None, new: TextFile) -> None:
+def _save(context: ToolContext, path: str, old: TextFile, new: TextFile, hint: str) -> None:
     """Write the file, unless it is Python that the change alone would break."""
     if path.endswith(".py"):
         error = python_error(context, new.text())
-        if error and (old is None or python_error(context, old.text()) is None):
+        if error and python_error(context, old.text()) is None:
             raise ActionError(
-                f"refused: {path} would not be valid Python ({error}); nothing was changed."
+                f"refused: {path} would not be valid Python ({error}); nothing was changed. {hint}"
             )
     context.sandbox.write(path, new.text().encode())
 
@@ -168,33 +136,14 @@ def _save(context: ToolContext, path: str, old: TextFile | None, new: TextFile) 
 # create and str_replace -----------------------------------------------------------------------
 
 
-def _parse_create(text: str) -> dict[str, Any]:
-    header, lines = header_and_lines(text)
-    (path,) = words_after(header, "create", _CREATE, 1, 1)
-    if not lines:
-        return {"path": path}
-    content, no_newline, _ = take_block(lines, "create", _CREATE, is_last=True)
-    empty = not content and len(lines) == 2
-    return {"path": path, "content": content if no_newline or empty else content + "\n"}
-
-
-def _render_create(arguments: Mapping[str, Any]) -> str:
-    header = f"create {shlex.quote(arguments['path'])}"
-    if "content" not in arguments:
-        return header
-    content: str = arguments["content"]
-    if not content:
-        return f"{header}\n<<END\nEND"
-    if content.endswith("\n"):
-        return f"{header}\n{block(content.removesuffix(chr(10)))}"
-    return f"{header}\n{block(content, no_newline=True)}"
-
-
 def _create(arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
     path = absolute(context, arguments["path"])
     content: str = arguments.get("content", "")
     if "content" not in arguments and _exists(context, path):
-        raise ActionError(f"create: {path} exists already; nothing was changed. Open it instead.")
+        raise ActionError(
+            f"create: {path} exists already; nothing was changed."
+            " Send open with its path, or create with its whole content."
+        )
     context.sandbox.write(path, content.encode())
     context.editor.path, context.editor.first_line = path, 1
     file = TextFile(split_lines(content), "\n", not content or content.endswith("\n"))
@@ -212,19 +161,6 @@ def _exists(context: ToolContext, path: str) -> bool:
     return False
 
 
-def _parse_str_replace(text: str) -> dict[str, Any]:
-    header, lines = header_and_lines(text)
-    (path,) = words_after(header, "str_replace", _STR_REPLACE, 1, 1)
-    old, _, consumed = take_block(lines, "str_replace", _STR_REPLACE, is_last=False)
-    new, _, _ = take_block(lines[consumed:], "str_replace", _STR_REPLACE, is_last=True)
-    return {"path": path, "old": old, "new": new}
-
-
-def _render_str_replace(arguments: Mapping[str, Any]) -> str:
-    old, new = block(arguments["old"]), block(arguments["new"])
-    return f"str_replace {shlex.quote(arguments['path'])}\n{old}\n{new}"
-
-
 def _str_replace(arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
     path = absolute(context, arguments["path"])
     file = read_text(context, path)
@@ -235,12 +171,12 @@ def _str_replace(arguments: Mapping[str, Any], context: ToolContext) -> ToolResu
         found = "is empty" if not old else "is not there" if not count else f"occurs {count} times"
         raise ActionError(
             f"str_replace: the old text {found} in {path}; it must occur exactly once."
-            " Nothing was changed."
+            f" Nothing was changed. {hints.for_old_text(text, old)}"
         )
     before = text[: text.index(old)].count("\n")
     replaced = text.replace(old, new)
     changed = TextFile(split_lines(replaced), file.ending, not replaced or replaced.endswith("\n"))
-    _save(context, path, file, changed)
+    _save(context, path, file, changed, "Send the new text as it shall stand in the file.")
     context.editor.path = path
     centre(context.editor, before + 1)
     return ToolResult(f"{path}: replaced once.\n{show(context.editor, changed)}")
@@ -255,8 +191,8 @@ TOOLS = (
             path=_PATH,
             content={"type": "string", "description": "The whole content. Default: empty."},
         ),
-        _parse_create,
-        _render_create,
+        parse_create,
+        render_create,
         _create,
     ),
     EditTool(
@@ -268,8 +204,8 @@ TOOLS = (
             end={"type": "integer", "minimum": 1, "description": "Last line to replace."},
             text=_LINES,
         ),
-        _parse_edit,
-        _render_edit,
+        parse_edit,
+        render_edit,
         _edit,
     ),
     EditTool(
@@ -280,8 +216,8 @@ TOOLS = (
             line={"type": "integer", "minimum": 0, "description": "The line to insert after."},
             text=_LINES,
         ),
-        _parse_insert,
-        _render_insert,
+        parse_insert,
+        render_insert,
         _insert,
     ),
     EditTool(
@@ -293,8 +229,8 @@ TOOLS = (
             old={"type": "string", "description": "The text to replace, exactly as it stands."},
             new={"type": "string", "description": "The text to put in its place."},
         ),
-        _parse_str_replace,
-        _render_str_replace,
+        parse_str_replace,
+        render_str_replace,
         _str_replace,
     ),
 )

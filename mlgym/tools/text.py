@@ -48,8 +48,13 @@ def number(word: str, name: str, usage: str, least: int) -> int:
 
 
 def header_and_lines(text: str) -> tuple[str, list[str]]:
-    """The first line, and the others without the blank ones at the end. Cut at "\\n" only."""
+    """The first line, and the others without the blank ones at the end. Cut at "\\n" only.
+
+    Where the first line ends with "\\r" the whole action was written with such ends: they go.
+    """
     header, *lines = text.lstrip("\n").split("\n")
+    if header.endswith("\r"):
+        header, lines = header.removesuffix("\r"), [line.removesuffix("\r") for line in lines]
     while lines and not lines[-1].strip():
         lines.pop()
     return header, lines
