@@ -23,10 +23,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request is answered with. `body` replaces the well-formed JSON as it stands.
-
-    With `torn` the connection is closed in the middle of the body.
-    """
+    """What one request is answered with. `body` replaces the well-formed JSON as it stands."""
 
     text: str | None = None
     calls: tuple[tuple[str, str], ...] = ()
