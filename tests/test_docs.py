@@ -84,24 +84,42 @@ def test_every_text_form_shown_is_a_call_of_its_tool(action: str) -> None:
         assert parse_action(call).name == call.split()[0]
 
 
-def test_the_how_to_leads_from_a_copy_to_a_sound_task_as_it_is_written(tmp_path: Path) -> None:
-    """Its commands in one shell, from top to bottom, its files written where they stand."""
+def script_of(text: str) -> str:
+    """A page's commands in one shell, from top to bottom, its files written where they stand."""
     script = ["set -e"]
-    text = (ROOT / "docs/how-to/add-a-task.md").read_text(encoding="utf-8")
     for kind, title, body in BLOCK.findall(text):
-        if title.startswith("my-pack/"):
+        if title:
             script.append(f"cat > {title} <<'END'\n{body}END")
         elif kind == "sh":
             script.append(body)
+    return "\n".join(script)
+
+
+def run_page(text: str, folder: Path) -> str:
+    """What those commands print."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    shown = run(["bash", "-c", "\n".join(script)], tmp_path, PATH=path).stdout
+    return run(["bash", "-c", script_of(text)], folder, PATH=path).stdout
+
+
+def test_the_how_to_leads_from_a_copy_to_a_sound_task_as_it_is_written(tmp_path: Path) -> None:
+    text = (ROOT / "docs/how-to/add-a-task.md").read_text(encoding="utf-8")
+    shown = run_page(text, tmp_path)
     assert "noisy_curve (mini): sound" in shown
     (record,) = (tmp_path / "runs").glob("*/run.json")
     assert json.loads(record.read_text())["total_reward"] == pytest.approx(1, abs=0.01)
 
 
+def test_the_tutorial_ends_with_an_agent_that_beats_react(tmp_path: Path) -> None:
+    text = (ROOT / "docs/tutorial/your-own-agent.md").read_text(encoding="utf-8")
+    shown = run_page(text.partition("## What an agent sees")[0], tmp_path)
+    means = {line.split()[0]: float(line.split()[-1]) for line in shown.splitlines()[-2:]}
+    assert means["react"] < 0.1
+    assert means["keeper"] > 0.9
+
+
 def test_the_example_agent_of_the_tutorial_beats_the_baseline(tmp_path: Path) -> None:
-    ((title, body),) = blocks("docs/tutorial/your-own-agent.md", "python")
+    found = dict(blocks("docs/tutorial/your-own-agent.md", "python"))
+    title, body = "tuner.py", found["tuner.py"]
     (tmp_path / title).write_text(body, encoding="utf-8")
     tuner = ("run", "--task", "house_price", "--agent", "tuner:Tuner", "--sandbox", "bubblewrap")
     record = json.loads(run(mlgym(*tuner, "--json"), tmp_path).stdout)

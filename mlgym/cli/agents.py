@@ -1,21 +1,22 @@
-"""`mlgym agents`: what can play."""
+"""`mlgym agents`: what can play, and the beginning of one's own."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from mlgym.cli.options import Json
-from mlgym.cli.output import note, show_json, show_table
+from mlgym.cli.output import note, show, show_json, show_table
 from mlgym.errors import ConfigError
 
-app = typer.Typer(help="The agents: list.", no_args_is_help=True)
+app = typer.Typer(help="The agents: list, new.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """The agents: list."""
+    """The agents: list, new."""
 
 
 @app.command("list")
@@ -49,3 +50,27 @@ def list_agents(json: Json = False) -> None:
             for row in rows
         ),
     )
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="The new agent's name.", metavar="NAME")],
+    like: Annotated[
+        str, typer.Option("--like", help="The agent to copy, by name or folder.", metavar="AGENT")
+    ] = "starter",
+    out: Annotated[
+        Path, typer.Option("--out", help="The folder in which its folder is made.", metavar="DIR")
+    ] = Path(),
+    json: Json = False,
+) -> None:
+    """Make a new agent, a copy of another one that runs as it stands."""
+    from mlgym.agent_loader import find_agent
+    from mlgym.agent_new import new_agent, next_command
+
+    made = new_agent(name, find_agent(like), out)
+    command = next_command(made, out)
+    if json:
+        show_json({"agent": name, "folder": str(made.folder), "next": [command]})
+        return
+    show(f"made {made.folder}, a copy of {like}")
+    show(f"next, from this folder:\n\n  {command}")

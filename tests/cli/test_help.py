@@ -26,6 +26,7 @@ COMMANDS = [
     ("images", "list"),
     ("images", "build"),
     ("agents", "list"),
+    ("agents", "new"),
     ("models", "list"),
     ("models", "show"),
     ("models", "test"),
