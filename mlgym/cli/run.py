@@ -23,6 +23,7 @@ from mlgym.cli.options import (
     read_price,
 )
 from mlgym.cli.output import money, note, one_line, seconds, show, show_json
+from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlgym.config import RunConfig
@@ -32,13 +33,17 @@ _EXIT_CODES = {"scored": 0, "unscored": 1, "infrastructure_failure": 3}
 
 
 def run(
-    task: Annotated[str, typer.Option("--task", help="A task's name or folder.", metavar="ID")],
+    task: Annotated[
+        str | None, typer.Option("--task", help="A task's name or folder.", metavar="ID")
+    ] = None,
     agent: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--agent", help="An agent's name or folder, or pkg.module:Class.", metavar="NAME"
+            "--agent",
+            help="An agent's name or folder, or pkg.module:Class; toolcaller where none is given.",
+            metavar="NAME",
         ),
-    ] = "toolcaller",
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="The model, by short name or as litellm's.", metavar="NAME"),
@@ -79,14 +84,22 @@ def run(
         typer.Option("--runtime", help="Docker: another OCI runtime, as runsc.", metavar="NAME"),
     ] = None,
     out: RunsFolder = Path("runs"),
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="A first look without a key: scripted words, all else real."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run an agent on a task. Exit code 1 if the run ends without a valid score."""
     from mlgym.config import RunConfig
 
+    if demo:
+        task, agent, model = _demo(task, agent, model)
+    if task is None:
+        raise ConfigError("--task: found nothing, expected: a task's name or folder")
     fields: dict[str, Any] = {
         "task": task,
-        "agent": agent,
+        "agent": agent or "toolcaller",
         "model": model,
         "api_base": api_base,
         "sandbox": sandbox,
@@ -112,6 +125,14 @@ def run(
         show(f"run folder: {folder}")
     interrupted = record["exit_reason"] == "interrupted"
     raise typer.Exit(1 if interrupted else _EXIT_CODES[record["status"]])
+
+
+def _demo(*given: str | None) -> tuple[str, str, str]:
+    """Task, agent and model of the demonstration."""
+    if any(given):
+        raise ConfigError("--demo: brings its own --task, --agent and --model: leave them out")
+    note("demo: the words of the model are scripted; sandbox, training and grading are real")
+    return "house_price", "toolcaller", "scripted:demo"
 
 
 def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:

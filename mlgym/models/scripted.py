@@ -27,6 +27,7 @@ class ScriptedReply(BaseModel):
     calls: tuple[tuple[str, str | dict[str, Any]], ...] = ()
 
 
+DEMO = "demo"
 _LINE: TypeAdapter[str | ScriptedReply] = TypeAdapter(str | ScriptedReply)
 
 
@@ -48,9 +49,14 @@ class ScriptedModel:
 
     @classmethod
     def from_file(cls, path: str, record: Record = lambda _: None) -> ScriptedModel:
-        """Replies from a JSONL file, one a line. Raises ConfigError naming file and line."""
+        """Replies from a JSONL file, one a line; `demo` is the script that MLGym ships.
+
+        Raises:
+            ConfigError: names file and line.
+        """
+        file = Path(__file__).with_name("demo.jsonl") if path == DEMO else Path(path)
         try:
-            lines = Path(path).read_text("utf-8").split("\n")
+            lines = file.read_text("utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: the script cannot be read: {error}") from None
         replies = [
