@@ -62,6 +62,28 @@ def test_a_folder_s_agent_is_given_what_its_class_takes(folder):
     assert agent.prompts == {"system": "You are {{ brief.title }}."}
 
 
+def test_an_agent_is_given_a_conversation_with_a_policy_of_its_own(folder):
+    policy = "class Brief:\n    def shorten(self, talk, most, write):\n        talk.turns.clear()\n"
+    (folder / "agent.py").write_text(
+        CODE.replace("settings: dict", "chat: object").replace(
+            "@dataclass", policy + "\n@dataclass"
+        )
+    )
+    spec = folder / "agent.yaml"
+    spec.write_text(f"{SPEC}context: {{policy: 'agent.py:Brief', window: 100}}\n")
+    model = ScriptedModel(["fine"])
+    chat = make_agent(find_agent(str(folder)), model=model).chat
+    chat.begin("s", "b" * 1000)
+    chat.add_reply({"role": "assistant", "content": "x"})
+    assert chat.ask().text == "fine"
+    assert chat.talk.turns == []
+
+
+def test_settings_may_change_the_context_too(folder):
+    with pytest.raises(ConfigError, match=r"context\.fill of mine: found 9, expected"):
+        make_agent(find_agent(str(folder)), settings={"context": {"fill": 9}})
+
+
 def test_an_agent_of_a_pack_is_found_by_its_name(folder, tmp_path, monkeypatch):
     pack = tmp_path / "pack" / "agents"
     pack.mkdir(parents=True)
@@ -110,6 +132,25 @@ def test_a_folder_without_a_spec_is_named(tmp_path):
         ("name: mine\n", "name: mine\nname: yours\n", "line 2, name: found a second time"),
         ("agent.py:Mine", "agent.py:Yours", "class: found 'agent.py:Yours', expected agent.py:<a"),
         ("agent.py:Mine", "none.py:Mine", "there is no file"),
+        ("settings:", "context: {fil: 1}\nsettings:", "context.fil: found an unknown field, expec"),
+        ("settings:", "context: {fil: 1}\nsettings:", "expected: one of policy, options, window"),
+        ("settings:", "context: {fill: 2}\nsettings:", "line 6, context.fill: found 2, expected:"),
+        ("settings:", "context: {policy: dorp_oldest}\nsettings:", "Did you mean drop_oldest"),
+        (
+            "settings:",
+            "context: {policy: 'agent.py:Nothing'}\nsettings:",
+            "the context policy of 'mine': context.policy: found 'agent.py:Nothing'",
+        ),
+        (
+            "settings:",
+            "context: {policy: summarise, options: {wrods: 3}}\nsettings:",
+            "the context policy of 'mine' cannot be made: TypeError",
+        ),
+        (
+            "settings:",
+            "context: {policy: 'agent.py:Mine', options: {settings: {}, prompts: {}}}\nsettings:",
+            "the context policy of 'mine' has no method shorten()",
+        ),
         ("prompts/system.j2", "prompts/none.j2", "prompts/none.j2: prompts.system of mine"),
         ("agent.py:Mine", "nowhere_at_all.pkg:Mine", "No module named 'nowhere_at_all'"),
     ],

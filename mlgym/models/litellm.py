@@ -22,6 +22,7 @@ from mlgym.models.base import (
     Reply,
     ToolsUnsupportedError,
 )
+from mlgym.models.caching import cache_marks
 from mlgym.models.failures import retry_after, sort_failure
 from mlgym.models.fits import check_fits
 from mlgym.models.library import provider_of, supports_tools, window
@@ -89,6 +90,7 @@ class LiteLLMModel:
             # never are: see `complete`.
             "drop_params": True,
             **self._settings.sent(),
+            **cache_marks(self.name, messages),
         }
         if self._settings.api_base is not None:
             request["api_base"] = self._settings.api_base

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import adverse_models  # noqa: F401 - fills the table
 import pytest
-from adverse import CASES, PRICE, Case, Tongue
+from adverse import CASES, Case, Tongue
+from adverse_servers import PRICE
 from model_server import ModelServer
 
 from mlgym.agent_loader import find_agent, make_agent

@@ -1,10 +1,15 @@
 """The agent in plain text, asked by hand, with a real HTTP server as its model."""
 
+import sys
+
 import pytest
 from model_server import calls, dropped, empty, fails, overflow, rate_limited, says, server_error
 
 from mlgym.agent import Decision
+from mlgym.agent_loader import find_agent, make_agent
 from mlgym.errors import ModelError
+from mlgym.models.base import Reply
+from mlgym.models.scripted import ScriptedModel
 from mlgym.tools.registry import tool_specs
 from mlgym.types import ExitReason
 
@@ -70,6 +75,33 @@ def test_a_reply_without_a_command_is_answered_without_a_step(desk, reply):
     assert "no command" in sat.sent()[-1]["content"]
     assert len(str(sat.sent())) < 50_000
     sat.check_sums()
+
+
+def test_thoughts_in_the_text_are_recorded_but_neither_run_nor_sent_back(desk):
+    thinking = "<think>Perhaps\n```\nrm -rf .\n```\n</think>\n"
+    sat = desk(
+        [says(thinking + block("ls")), says("<think>And\n```\nls\n```\n"), says(block("id"))]
+    )
+    decision = sat.say()
+    assert decision.action == "ls"
+    assert decision.thought.endswith("Look.")
+    assert sat.say("baseline.py").action == "id"
+    assert sat.sent()[2]["content"] == block("ls")
+    sat.check_sums()
+
+
+def test_thoughts_that_a_server_leaves_in_the_text_are_no_command():
+    text = "Perhaps\n```\nrm -rf .\n```\n</think>\n" + block("ls")
+    split = sys.modules[type(make_agent(find_agent("react"), model=ScriptedModel([]))).__module__]
+    assert split.split(Reply(text)) == (text[: text.index("\n\n```bash")], "ls")
+    assert split.split(Reply("<think>Perhaps\n```\nrm -rf .\n```\n"))[1] == ""
+
+
+def test_what_is_left_and_the_best_score_are_told(desk):
+    sat = desk([says(block("ls"))])
+    sat.say(remaining_usd=0.5, best_metrics={"error": 1.5}, part_left=0.05)
+    note = sat.sent()[-1]["content"]
+    assert "0.50 USD left; best validation error so far: 1.5] The end is near. Hand in" in note
 
 
 def test_a_function_call_that_nobody_offered_is_answered_like_an_empty_reply(desk):

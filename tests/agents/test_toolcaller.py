@@ -1,5 +1,7 @@
 """The tool-calling agent, asked by hand, with a real HTTP server as its model."""
 
+import json
+
 import pytest
 from model_server import (
     Answer,
@@ -135,10 +137,60 @@ def test_an_unknown_cost_is_not_called_nothing(desk):
     assert "USD" not in sat.sent()[-1]["content"]
 
 
-def test_near_the_end_it_is_told_to_hand_in(desk):
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"remaining_steps": 2}, True),
+        ({"remaining_steps": 20}, False),
+        ({"remaining_steps": 20, "part_left": 0.09}, True),
+        ({"remaining_steps": 20, "part_left": 0.5}, False),
+    ],
+)
+def test_near_the_end_it_is_told_to_hand_in(desk, fields, told):
     sat = desk([calls(LS)])
-    sat.say(remaining_steps=2)
-    assert "submit" in sat.sent()[-1]["content"]
+    sat.say(**fields)
+    assert ("Hand in now" in sat.sent()[-1]["content"]) is told
+    assert "submit" not in sat.sent()[-1]["content"] or told
+
+
+def test_what_is_left_of_each_limit_and_the_best_score_are_told(desk):
+    sat = desk([calls(LS)])
+    best = {"error": 0.123456789}
+    sat.say(remaining_usd=0.5, remaining_tokens=12_345, best_metrics=best)
+    note = sat.sent()[-1]["content"]
+    assert "0.50 USD left, 12345 tokens left; best validation error so far: 0.123457]" in note
+    assert "spent" not in note
+
+
+def test_no_further_request_of_a_step_is_made_past_a_limit(desk):
+    sat = desk([says("hm")] * 9)
+    decision = sat.say(remaining_tokens=1)
+    assert decision.finish == ExitReason.TOKEN_LIMIT
+    assert len(sat.server.requests) == 1
+    sat.check_sums()
+
+
+def test_the_context_policy_is_the_one_that_is_named(desk):
+    def answer(request):
+        return calls(LS) if request.get("tools") else says("I looked around.")
+
+    policy = {"policy": "summarise", "options": {"recent": 2, "words": 50}}
+    sat = desk(answer, window=6000, context=policy)
+    for step in range(25):
+        assert sat.say(f"{step} " + "seen " * 500).finish is None
+    assert "In short:]\nI looked around." in sat.sent()[1]["content"]
+    sat.check_sums()
+
+
+def test_thoughts_apart_go_back_as_the_provider_gave_them(desk):
+    thinking = {"role": "assistant", "content": None, "reasoning_content": "Let me look."}
+    call = {"id": "c1", "type": "function", "function": {"name": "bash", "arguments": "{}"}}
+    call["function"]["arguments"] = '{"command": "ls"}'
+    body = {"choices": [{"message": {**thinking, "tool_calls": [call]}}], "usage": {}}
+    sat = desk([Answer(body=json.dumps(body).encode()), calls(LS)])
+    assert sat.say().action == "ls"
+    sat.say("baseline.py")
+    assert sat.sent()[2]["reasoning_content"] == "Let me look."
 
 
 def test_a_long_observation_is_cut_in_the_middle(desk):
