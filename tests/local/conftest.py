@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
-from mlgym import catalog
 from mlgym.models.weights import find_weights
 
 
@@ -40,17 +38,6 @@ def llama_server(weights: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def patient_agent(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """`react`, brief and patient: so small a model often says nothing that can be run."""
-    folder = tmp_path_factory.mktemp("agents") / "patient"
-    source = catalog.resolve("agents", "react")
-    for path in source.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
-            target = folder / path.relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-    spec = yaml.safe_load((folder / "agent.yaml").read_text("utf-8"))
-    spec["settings"]["max_format_errors"] = 40
-    spec["model"] = {"max_tokens": 48, "temperature": 0.7}
-    (folder / "agent.yaml").write_text(yaml.safe_dump(spec), "utf-8")
-    return str(folder)
+def small_agent() -> str:
+    """An agent whose every reply is a step: so small a model rarely keeps to a form."""
+    return str(Path(__file__).with_name("first_line"))

@@ -49,21 +49,21 @@ def ended(record: dict[str, Any]) -> None:
 
 
 def test_the_model_in_this_process_finishes_an_episode(
-    number_task: Path, tmp_path: Path, weights: Path, patient_agent: str
+    number_task: Path, tmp_path: Path, weights: Path, small_agent: str
 ) -> None:
-    record, entries = played(number_task, tmp_path, agent=patient_agent, model="local/smollm2")
+    record, entries = played(number_task, tmp_path, agent=small_agent, model="local/smollm2")
     print(json.dumps(record, indent=2))
     ended(record)
     agrees(record, entries)
 
 
 def test_the_model_at_a_real_server_finishes_an_episode(
-    number_task: Path, tmp_path: Path, llama_server: str, patient_agent: str
+    number_task: Path, tmp_path: Path, llama_server: str, small_agent: str
 ) -> None:
     record, entries = played(
         number_task,
         tmp_path,
-        agent=patient_agent,
+        agent=small_agent,
         model="openai/smollm2",
         api_base=llama_server,
         context_window=8192,
