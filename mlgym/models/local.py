@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlgym.errors import ConfigError, MLGymError, ModelError
 from mlgym.models.base import ContextOverflowError, Message, Reply, ToolsUnsupportedError
+from mlgym.models.facts import LOCAL, capabilities
 from mlgym.models.settings import ModelSettings
 from mlgym.models.transcript import Record, Transcript
 from mlgym.models.weights import find_weights, known_weights
@@ -45,7 +46,7 @@ class LocalModel:
 
     @property
     def context_window(self) -> int | None:
-        return self._settings.context_window or self._transformer().window
+        return self._settings.context_window or capabilities(self.name).window
 
     def _transformer(self) -> Transformer:
         if self._loaded is None:
@@ -136,7 +137,5 @@ def ready_model(name: str | None, log: Callable[[str], None]) -> None:
     Raises:
         ConfigError, SandboxError: see `find_weights`.
     """
-    from mlgym.models.facts import LOCAL
-
     if name is not None and name.startswith(LOCAL):
         find_weights(name, log)
