@@ -18,6 +18,7 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("battle_of_sexes", 1),
     ("blotto", 1),
     ("breakout_minatar", 1),
+    ("cifar10", 1),
     ("fashion_mnist", 1),
     ("house_price", 1),
     ("meta_maze", 1),

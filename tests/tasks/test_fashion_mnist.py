@@ -95,7 +95,7 @@ def test_full_keeps_the_published_test_items_for_the_comparable_data(
         assert published.issuperset(image.tobytes() for image in everything)
 
 
-def gain(grader: Grader, prepared: Prepared, files: dict[str, str]) -> float:
+def gain(grader: Grader, files: dict[str, str]) -> float:
     return normalized(TASK, "mini", grade(grader, files)["accuracy"])
 
 
@@ -115,13 +115,13 @@ def test_order_does_not_matter(grader: Grader, prepared: Prepared) -> None:
 
 
 @pytest.mark.parametrize("label", range(10))
-def test_one_class_for_all_gains_nothing(grader: Grader, prepared: Prepared, label: int) -> None:
-    assert gain(grader, prepared, submission([label] * 2000)) < 0
+def test_one_class_for_all_gains_nothing(grader: Grader, label: int) -> None:
+    assert gain(grader, submission([label] * 2000)) < 0
 
 
 def test_copied_training_labels_gain_nothing(grader: Grader, prepared: Prepared) -> None:
     copied = np.load(prepared.public / "train.npz")["label"]
-    assert gain(grader, prepared, submission(copied[:2000].tolist())) < 0
+    assert gain(grader, submission(copied[:2000].tolist())) < 0
 
 
 def test_no_hidden_item_can_be_found_among_the_training_items(
@@ -133,12 +133,10 @@ def test_no_hidden_item_can_be_found_among_the_training_items(
     found = distances(test["image"], known)
     assert found.min() >= TWINS
     named = np.where(found.min(1) < TWINS, np.tile(train["label"], 2)[found.argmin(1)], 0)
-    assert gain(grader, prepared, submission(named.tolist())) < 0
+    assert gain(grader, submission(named.tolist())) < 0
 
 
-def test_a_score_that_a_submission_tells_of_itself_counts_for_nothing(
-    grader: Grader, prepared: Prepared
-) -> None:
+def test_a_score_that_a_submission_tells_of_itself_counts_for_nothing(grader: Grader) -> None:
     constant = submission([0] * 2000)
     told = constant | {"score.json": '{"accuracy": 1.0}', "results.txt": "accuracy 1.0\n"}
     assert grade(grader, told) == grade(grader, constant)
