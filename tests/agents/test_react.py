@@ -77,7 +77,7 @@ def test_a_reply_without_a_command_is_answered_without_a_step(desk, reply):
     sat.check_sums()
 
 
-def test_thoughts_in_the_text_are_recorded_but_neither_run_nor_sent_back(desk):
+def test_thoughts_in_the_text_are_neither_run_nor_part_of_the_history(desk):
     thinking = "<think>Perhaps\n```\nrm -rf .\n```\n</think>\n"
     sat = desk(
         [says(thinking + block("ls")), says("<think>And\n```\nls\n```\n"), says(block("id"))]
@@ -86,7 +86,7 @@ def test_thoughts_in_the_text_are_recorded_but_neither_run_nor_sent_back(desk):
     assert decision.action == "ls"
     assert decision.thought.endswith("Look.")
     assert sat.say("baseline.py").action == "id"
-    assert sat.sent()[2]["content"] == block("ls")
+    assert sat.sent()[2]["content"].strip() == block("ls").strip()
     sat.check_sums()
 
 
