@@ -18,6 +18,7 @@ sys.path[:0] = [KIT, "/grader"]
 
 import grade  # noqa: E402
 import mlgym_kit as kit  # noqa: E402
+from mlgym_kit_referee import Player  # noqa: E402
 
 
 class Relay:
@@ -40,7 +41,7 @@ def outcome(files):
         Path(name).write_text(text)
     command = [sys.executable, "-P", "-s", f"{KIT}/mlgym_kit.py", "player"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        player = kit.Player(Relay(process))
+        player = Player(Relay(process))
         try:
             return grade.grade(player, Path("/answers"), "test", np.random.default_rng(0))
         except kit.SubmissionError as error:

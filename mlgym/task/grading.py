@@ -35,7 +35,7 @@ ANSWERS_INSIDE = "/answers"
 GRADER_INSIDE = "/grader"
 KIT_INSIDE = "/opt/mlgym/kit"
 _ALIVE_S = 15.0
-KIT_FILES = ("kit.py", "kit_csv.py", "kit_player.py")
+KIT_FILES = ("kit.py", "kit_csv.py", "kit_player.py", "kit_referee.py")
 
 
 class Grader:

@@ -108,7 +108,7 @@ def plain(move: Any) -> Any:
     return tuple(plain(part) for part in cast("Sequence[Any]", move))
 
 
-def play(pipe: Pipe) -> None:
+def serve(pipe: Pipe) -> None:
     """Serve requests until the host goes away."""
     shim = Shim()
     requests: dict[str, Callable[..., list[Any]]] = {

@@ -2,7 +2,7 @@
 
 The player's program is untrusted. What it says is passed on unread, for the referee to judge; that
 it says nothing, too much or too late becomes a failure that the referee is told of. What the
-referee sees of it is `mlgym_kit.Player`.
+referee sees of it is `mlgym_kit_referee.Player`.
 """
 
 from __future__ import annotations

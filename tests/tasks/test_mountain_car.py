@@ -53,7 +53,7 @@ def found() -> dict[str, Any]:
 def test_known_policies_return_what_the_rules_give(found: dict[str, Any]) -> None:
     assert found["nothing"] == {"mean_return": 0.0}
     assert found["random"]["mean_return"] < -20
-    assert found["along"]["mean_return"] == pytest.approx(96.7, abs=0.3)
+    assert found["along"]["mean_return"] == pytest.approx(96.7, abs=0.6)
     whole = found["along, in whole numbers"]["mean_return"]
     assert 85 < whole < 93
 
@@ -93,6 +93,6 @@ def test_a_policy_sees_observations_and_nothing_else() -> None:
     files["policy.py"] = PEEK + files["policy.py"]
     with grader_of("mountain_car") as grader:
         test, validation = (grade(grader, files, split) for split in ("test", "validation"))
-    assert test["mean_return"] == pytest.approx(96.7, abs=0.3)
-    assert test["mean_return"] == pytest.approx(validation["mean_return"], abs=0.3)
+    assert test["mean_return"] == pytest.approx(96.7, abs=0.6)
+    assert test["mean_return"] == pytest.approx(validation["mean_return"], abs=0.6)
     assert test != validation
