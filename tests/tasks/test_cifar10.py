@@ -121,10 +121,10 @@ def test_copied_training_labels_gain_nothing(grader: Grader, prepared: Prepared)
 
 
 def test_the_nearest_training_picture_tells_nothing(grader: Grader, prepared: Prepared) -> None:
-    """No item is on both sides, so that looking pictures up by their pixels finds only colours."""
+    """No item is on both sides: looking pictures up by their pixels earns less than learning."""
     train, test = arrays(prepared)
     named = train["label"][distances(test["image"], train["image"]).argmin(1)]
-    assert gain(grader, submission(named.tolist())) < 0.1
+    assert gain(grader, submission(named.tolist())) < 0
 
 
 def test_a_score_that_a_submission_tells_of_itself_counts_for_nothing(grader: Grader) -> None:
