@@ -6,10 +6,8 @@ import csv
 import gzip
 import importlib
 import json
-import os
 import random
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from data_scripts import run_beside
 
 from mlgym.sandbox.images import build_environment, load_image
 from mlgym.task import data
@@ -45,21 +44,6 @@ def grammar() -> Iterator[ModuleType]:
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
-
-
-def ran(python: Path, script: str, *arguments: object, **variables: str) -> str:
-    """What a script prints, run by the image's interpreter beside the data script."""
-    done = subprocess.run(
-        [python, "-c", f"import sys\nsys.path.insert(0, {str(TASK.folder)!r})\n{script}"]
-        + [str(argument) for argument in arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 # What the sentences mean -----------------------------------------------------------------------
@@ -187,7 +171,7 @@ for side in (0, 1):
 
 def test_neither_sentence_alone_tells_the_label(python):
     """Bags of single words and of neighbours; 1,000 pairs have a standard error of 1.5 points."""
-    counts, premise, hypothesis = ran(python, ONE_SENTENCE).splitlines()
+    counts, premise, hypothesis = run_beside(TASK, python, ONE_SENTENCE).splitlines()
     share, distinct = counts.split()
     assert float(share) < 0.38
     assert int(distinct) == 3000
@@ -225,7 +209,7 @@ def test_full_reads_rows_of_the_hubs_shape(python, tmp_path):
     public, private = tmp_path / "public", tmp_path / "private"
     public.mkdir()
     private.mkdir()
-    ran(python, FULL, public, private, MLGYM_SOURCES=str(folder.parent))
+    run_beside(TASK, python, FULL, public, private, MLGYM_SOURCES=str(folder.parent))
     train, test = rows(public / "train.csv"), rows(public / "test.csv")
     assert len(train) == 30
     assert len(test) == 21
@@ -321,7 +305,7 @@ for side in known:
 
 def test_looking_up_training_sentences_and_guessing_from_one_gain_nothing(python, grade):
     prepared = data.prepare(TASK, "mini", 0, python)
-    for text in ran(python, LOOK_UP, prepared.public).split("id,label\n")[1:]:
+    for text in run_beside(TASK, python, LOOK_UP, prepared.public).split("id,label\n")[1:]:
         assert grade(f"id,label\n{text}", answers=prepared.private) < GAIN
 
 

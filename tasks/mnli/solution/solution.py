@@ -13,7 +13,7 @@ from torch import nn
 
 SEED = int(os.environ.get("SEED", "0"))
 LABELS = ("entailment", "neutral", "contradiction")
-EPOCHS, BATCH, LEARNING_RATE = 14, 100, 3e-3
+EPOCHS, BATCH, LEARNING_RATE = 12, 128, 3e-3
 WORDS, HIDDEN, LONGEST = 64, 64, 48
 
 
