@@ -18,6 +18,9 @@
 PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
+# Built before the tests, whose time is limited: a gigabyte may have to come first.
+IMAGES := $(notdir $(wildcard containers/*))
+TEST_HOME := $(or $(MLGYM_TEST_HOME),$(CURDIR)/.cache/mlgym-test)
 
 .PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-local lint docs clean
 
@@ -25,6 +28,7 @@ demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
 
 test: .venv/installed-dev
+	for image in $(IMAGES); do MLGYM_HOME=$(TEST_HOME) $(BIN)/mlgym images build $$image || exit 1; done
 	$(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/faults --ignore tests/local
 
 test-soak: .venv/installed-dev
