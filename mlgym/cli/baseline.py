@@ -46,7 +46,7 @@ def baseline(
         return
     rows = ((each, metric) for each in measured for metric in metrics)
     show_table(
-        ("WHAT", "METRIC", "MEAN", "SPREAD", "RUNS", "TIME", "CPU"),
+        ("WHAT", "METRIC", "MEAN", "SPREAD", "RUNS", "TIME", "CPU", "GRADING"),
         (
             (
                 each.what,
@@ -56,6 +56,7 @@ def baseline(
                 len(each.metrics),
                 seconds(statistics.fmean(each.durations_s)),
                 _cpu(each),
+                seconds(statistics.fmean(each.gradings_s)),
             )
             for each, metric in rows
         ),
@@ -70,6 +71,7 @@ def _measured_json(measured: Measurement, metrics: list[str]) -> dict[str, Any]:
         "spread": {name: measured.spread(name) for name in metrics},
         "durations_s": [round(value, 3) for value in measured.durations_s],
         "cpu_s": [None if value is None else round(value, 3) for value in measured.cpu_s],
+        "gradings_s": [round(value, 3) for value in measured.gradings_s],
     }
 
 

@@ -41,12 +41,16 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The test metrics of several runs, one mapping a seed, and what each run took."""
+    """The test metrics of several runs, one mapping a seed, and what each run took.
+
+    `durations_s` and `cpu_s` are of the runs alone, `gradings_s` of the gradings, by the clock.
+    """
 
     what: What
     metrics: tuple[Mapping[str, float], ...]
     durations_s: tuple[float, ...]
     cpu_s: tuple[float | None, ...]
+    gradings_s: tuple[float, ...]
 
     def mean(self, metric: str) -> float:
         return sum(values[metric] for values in self.metrics) / len(self.metrics)
@@ -96,15 +100,36 @@ def run_trial(task: Task, prepared: Prepared, backend: Backend, what: What, seed
 
 
 def measure(
-    task: Task, prepared: Prepared, backend: Backend, grader: Grader, what: What, seeds: int
+    task: Task,
+    prepared: Prepared,
+    backend: Backend,
+    grader: Grader,
+    what: What,
+    seeds: int,
+    log: Log = lambda _: None,
 ) -> Measurement:
-    """Run `what` with seeds from 0, graded on the test part. Raises like `run_trial`."""
-    trials = [run_trial(task, prepared, backend, what, seed) for seed in range(seeds)]
+    """Run `what` with seeds from 0, grade each on the test part and log it.
+
+    Raises like `run_trial`.
+    """
+    trials: list[Trial] = []
+    metrics: list[Mapping[str, float]] = []
+    gradings: list[float] = []
+    for seed in range(seeds):
+        trial = run_trial(task, prepared, backend, what, seed)
+        began = time.monotonic()
+        found = grader.grade(trial.files, "test")
+        gradings.append(time.monotonic() - began)
+        trials.append(trial)
+        metrics.append(found)
+        told = ", ".join(f"{name} {value:.6g}" for name, value in found.items())
+        log(f"{what}, seed {seed}: {told} after {trial.duration_s:.1f} s")
     return Measurement(
         what,
-        tuple(grader.grade(trial.files, "test") for trial in trials),
+        tuple(metrics),
         tuple(trial.duration_s for trial in trials),
         tuple(trial.cpu_s for trial in trials),
+        tuple(gradings),
     )
 
 
@@ -126,5 +151,5 @@ def measure_baseline(
     with Grader(task, prepared, backend) as grader:
         for what in parts:
             log(f"measuring the {what} with {seeds} seeds")
-            found.append(measure(task, prepared, backend, grader, what, seeds))
+            found.append(measure(task, prepared, backend, grader, what, seeds, log))
     return tuple(found)

@@ -180,9 +180,12 @@ def test_the_baseline_and_the_solution_are_measured_over_seeds(toy_task):
     rewrite(toy_task, "workspace/baseline.py", "numbers = ", "import os; numbers = ")
     task = load_task(toy_task)
     prepared = prepare(task, "mini", 0, PYTHON)
-    baseline, solution = measure_baseline(task, prepared, BUBBLEWRAP, seeds=3)
+    told: list[str] = []
+    baseline, solution = measure_baseline(task, prepared, BUBBLEWRAP, 3, told.append)
     assert [values["error"] for values in baseline.metrics] == [2.0, 3.0, 4.0]
     assert (baseline.mean("error"), baseline.spread("error")) == (3.0, 2.0)
     assert (solution.mean("error"), solution.spread("error")) == (0.0, 0.0)
     assert len(baseline.durations_s) == 3
+    assert all(0 < taken < 30 for taken in baseline.gradings_s)
+    assert told[2].startswith("baseline, seed 1: error 3 after ")
     assert all(spent is not None and spent >= 0 for spent in baseline.cpu_s)
