@@ -31,8 +31,13 @@ from mlgym.models.settings import ModelSettings
 from mlgym.models.transcript import Record, Transcript
 from mlgym.types import ToolSpec
 
-_KEPT = ("role", "content", "thinking_blocks", "reasoning_content", "provider_specific_fields")
+_KEPT = ("role", "content", "thinking_blocks", "provider_specific_fields")
 """What of a message goes back into the history: providers want their own thoughts returned."""
+_KEPT_WITH_CALLS = "reasoning_content"
+"""Wanted back with a call, an empty one too, and nowhere else (DeepSeek, guide "Thinking Mode").
+
+Its older models refuse it without a call, and react would pay for it in every request.
+"""
 _KEPT_OF_CALLS = ("provider_specific_fields",)
 
 
@@ -175,6 +180,8 @@ def _message(raw: Mapping[str, Any], text: str, calls: Sequence[ModelToolCall]) 
     if not calls:
         message["content"] = text or "(empty reply)"
         return message
+    if raw.get(_KEPT_WITH_CALLS) is not None:
+        message[_KEPT_WITH_CALLS] = raw[_KEPT_WITH_CALLS]
     message["tool_calls"] = [
         {
             **{key: given[key] for key in _KEPT_OF_CALLS if given.get(key)},

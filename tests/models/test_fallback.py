@@ -82,16 +82,19 @@ def test_a_stand_in_without_tools_is_no_stand_in_for_one_with():
 
 
 def test_a_providers_own_thoughts_go_back_to_it_alone():
-    thought = b"""{"choices": [{"index": 0, "finish_reason": "stop", "message":
-        {"role": "assistant", "content": "a", "reasoning_content": "hm"}}]}"""
+    thought = b"""{"choices": [{"index": 0, "finish_reason": "tool_calls", "message":
+        {"role": "assistant", "content": "a", "reasoning_content": "hm", "tool_calls":
+        [{"id": "c", "type": "function", "function": {"name": "bash", "arguments": "{}"}}]}}]}"""
+    result = {"role": "tool", "tool_call_id": "c", "content": "x"}
     answers = [Answer(body=thought), says("b"), DOWN, DOWN]
     with ModelServer(answers) as first, ModelServer([says("c")]) as second:
         two = Two(first, second)
-        history = [*HELLO, two.complete(HELLO).message, *HELLO]
-        two.complete(history)
-        two.complete(history)
+        history = [*HELLO, two.complete(HELLO, [BASH]).message, result]
+        two.complete(history, [BASH])
+        two.complete(history, [BASH])
     assert first.requests[1]["messages"][1]["reasoning_content"] == "hm"
-    assert second.requests[0]["messages"][1] == {"role": "assistant", "content": "a"}
+    assert "reasoning_content" not in second.requests[0]["messages"][1]
+    assert second.requests[0]["messages"][1]["content"] == "a"
 
 
 def test_calls_and_their_answers_are_kept_over_the_change():

@@ -95,6 +95,18 @@ def test_an_empty_reply_can_be_sent_back():
         assert asked.complete([*HELLO, reply.message, *HELLO]).text == "ok"
 
 
+@pytest.mark.parametrize("thought", ["Let me look.", ""])
+def test_a_chain_of_thought_goes_back_with_its_call_and_not_with_prose(thought):
+    call = {"id": "c1", "type": "function", "function": {"name": "bash", "arguments": "{}"}}
+    said = {"role": "assistant", "content": "Hm.", "reasoning_content": thought}
+    bodies = [{"choices": [{"message": m}]} for m in ({**said, "tool_calls": [call]}, said)]
+    with ModelServer([Answer(body=json.dumps(body).encode()) for body in bodies]) as server:
+        asked = Asked(server)
+        called, spoken = asked.complete(HELLO, [BASH]), asked.complete(HELLO)
+    assert called.message["reasoning_content"] == thought
+    assert spoken.message == {"role": "assistant", "content": "Hm."}
+
+
 def test_a_model_known_to_have_no_function_calling_is_not_asked_with_tools():
     with ModelServer([]) as server, pytest.raises(ToolsUnsupportedError):
         Asked(server, "deepseek/deepseek-reasoner").complete(HELLO, [BASH])
