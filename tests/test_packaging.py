@@ -73,7 +73,7 @@ def test_an_installed_wheel_runs_an_oracle_episode_far_from_any_checkout(
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=True)
     installed = subprocess.run(
-        [environment / "bin" / "pip", "install", "--quiet", wheel],
+        [environment / "bin" / "pip", "install", "--quiet", "--no-compile", wheel],
         capture_output=True,
         text=True,
         timeout=280,
