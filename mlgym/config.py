@@ -31,6 +31,8 @@ class RunConfig(BaseModel):
     context_window: int | None = Field(None, ge=1)
     fallbacks: tuple[str, ...] = ()
     runtime: str | None = None
+    memory: Path | None = None
+    literature: str | None = None
     out: Path = Path("runs")
     settings: dict[str, Any] = Field(default_factory=dict[str, Any])
 

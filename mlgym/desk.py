@@ -9,7 +9,10 @@ from mlgym.episode import Episode
 from mlgym.errors import SubmissionError
 from mlgym.sandbox.base import Sandbox
 from mlgym.task.schema import BudgetSpec
+from mlgym.tools import literature
 from mlgym.tools.base import ActionError, EditorState
+from mlgym.tools.literature import Literature, LiteratureError
+from mlgym.tools.notes import Notebook
 from mlgym.tools.registry import parse_action, run_call
 from mlgym.types import ExitReason, ToolResult, ToolSpec
 
@@ -18,16 +21,26 @@ class Desk:
     """See `mlgym.tools.base.ToolContext`, which it is."""
 
     def __init__(
-        self, episode: Episode, sandbox: Sandbox, tools: Sequence[ToolSpec], budget: BudgetSpec
+        self,
+        episode: Episode,
+        sandbox: Sandbox,
+        tools: Sequence[ToolSpec],
+        budget: BudgetSpec,
+        service: Literature | None = None,
     ) -> None:
         self.episode = episode
         self.sandbox = sandbox
         self._tools = {spec.name for spec in tools}
         self._budget = budget
+        self._service = service
 
     @property
     def editor(self) -> EditorState:
         return self.episode.editor
+
+    @property
+    def memory(self) -> Notebook:
+        return self.episode.memory
 
     @property
     def remaining_s(self) -> float:
@@ -47,9 +60,17 @@ class Desk:
             call = parse_action(action)
         except ActionError as error:
             return "bash", ToolResult(f"{error}\n")
-        if call.name not in self._tools:
+        off = call.name == literature.NAME and self._service is None
+        if call.name not in self._tools and not off:
             return call.name, ToolResult(f"The tool {call.name} is not available here.\n")
         return call.name, run_call(call, self)
+
+    def literature(self, query: str, limit: int) -> str:
+        if self._service is None:
+            raise LiteratureError(literature.OFF)
+        # A slow service is not the agent's time.
+        with self.episode.grading():
+            return self._service.search(query, limit)
 
     def validate(self) -> ToolResult:
         episode = self.episode

@@ -24,6 +24,7 @@ from mlgym.sandbox.base import Sandbox
 from mlgym.snapshot import Snapshot, keep
 from mlgym.spaces import Unicode
 from mlgym.task.spec import Task, find_task
+from mlgym.tools.aids import KeptNotes, Literature, make_aids
 from mlgym.tools.registry import tool_specs
 from mlgym.types import ExitReason, Score, TaskBrief, ToolSpec, Transition
 
@@ -43,7 +44,8 @@ class MLGymEnv(gym.Env[str, str]):
     `solution` lays the task's reference solution over the workspace, for the oracle agent. `tools`
     names the tools that actions may call, all where None. `runtime` is docker's OCI runtime, such
     as "runsc". With `branching` also a finished episode can be restored; what it came to is then
-    never a score.
+    never a score. `memory` is a folder in which notes outlive the episode. `literature` is a
+    service's name ("arxiv", "arxiv=URL") or a `Literature`; the tool is off where it is None.
 
     Raises:
         ConfigError, TaskError: an unknown name, a bad value, a broken task. Nothing is started yet.
@@ -65,13 +67,16 @@ class MLGymEnv(gym.Env[str, str]):
         tools: Sequence[str] | None = None,
         runtime: str | None = None,
         branching: bool = False,
+        memory: str | Path | KeptNotes | None = None,
+        literature: str | Literature | None = None,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigError(f"render_mode is {render_mode!r}, expected 'ansi', 'human' or None")
         if max_steps is not None and max_steps < 1:
             raise ConfigError(f"max_steps is {max_steps}, expected at least 1")
         self.task: Task = find_task(task)
-        self.tools: tuple[ToolSpec, ...] = tool_specs(tools)
+        self._aids = make_aids(memory, literature, self.task.spec.id)
+        self.tools: tuple[ToolSpec, ...] = tool_specs(tools, without=self._aids.missing)
         self.render_mode = render_mode
         self.max_steps = max_steps or self.task.spec.budget.steps
         self.action_space = Unicode(wording.ACTIONS.max_length)
@@ -172,16 +177,13 @@ class MLGymEnv(gym.Env[str, str]):
         """
         super().reset(seed=seed, options=options)
         self._desk = None
-        grader = self.laboratory.open()
-        scorer = self.scorer
-        judge = Judge(self.task, grader, scorer)
-        episode = Episode(judge, scorer, self._reward, self._branching)
-        self._desk = Desk(episode, self.sandbox, self.tools, self.task.spec.budget)
+        judge = Judge(self.task, self.laboratory.open(), self.scorer)
+        notes, budget = self._aids.notebook(), self.task.spec.budget
+        episode = Episode(judge, self.scorer, self._reward, self._branching, memory=notes)
+        self._desk = Desk(episode, self.sandbox, self.tools, budget, self._aids.literature)
         episode.begin_step()
-        observation, _, _, _, info = self._close_step(
-            None, self.brief.description, "reset", None, 0.0
-        )
-        return observation, info
+        first = self._close_step(None, self.brief.description, "reset", None, 0.0)
+        return first[0], first[4]
 
     def step(self, action: str) -> Step:
         """Run one action.
@@ -292,8 +294,7 @@ class MLGymEnv(gym.Env[str, str]):
         episode = self.episode
         text = wording.bounded(text)
         info = episode.info(tool, exit_code, self.remaining_steps)
-        self.last_transition = episode.transition(action, text, paid, info)
-        last = self.last_transition
+        last = self.last_transition = episode.transition(action, text, paid, info)
         if self.render_mode == "human":
             print(f"[{episode.steps}] {action or tool}\n{text}")
         return text, paid, last.terminated, last.truncated, info

@@ -12,6 +12,7 @@ from mlgym.errors import SandboxError, TaskError
 from mlgym.judge import Best, Judge
 from mlgym.reward import BaselineScorer, RewardContext, RewardFunction
 from mlgym.tools.base import EditorState
+from mlgym.tools.notes import Notebook
 from mlgym.types import ExitReason, Score, Transition
 
 
@@ -25,6 +26,7 @@ class Account:
     best_paid: float
     editor: EditorState
     kept: Best | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Episode:
     reward: RewardFunction
     branching: bool = False
     editor: EditorState = field(default_factory=EditorState)
+    memory: Notebook = field(default_factory=Notebook)
     steps: int = 0
     elapsed_s: float = 0.0
     """Inside `step`, gradings not counted."""
@@ -61,6 +64,7 @@ class Episode:
             self._best_paid,
             replace(self.editor),
             self.judge.kept,
+            self.memory.texts,
         )
 
     def go_on_from(self, account: Account, *, keep_budget: bool) -> None:
@@ -69,6 +73,7 @@ class Episode:
             self.steps, self.elapsed_s = account.steps, account.elapsed_s
         self.total_reward, self._best_paid = account.total_reward, account.best_paid
         self.editor, self.judge.kept = replace(account.editor), account.kept
+        self.memory.texts = account.notes
         self.score = self.exit_reason = self.graded = None
 
     def conclude(self, reason: ExitReason, graded: Score | None) -> None:

@@ -8,6 +8,7 @@ from mlgym.types import ExitReason, Score
 
 OBSERVATIONS = Unicode(1 << 22)
 ACTIONS = Unicode(1 << 20)
+ENDED = "The episode is over ("
 
 _SOURCES = {
     "submitted": "The submission was graded on the test split.",
@@ -35,7 +36,7 @@ def validation(score: Score, best: Score, baseline: float) -> str:
 
 def ending(reason: ExitReason, judged: Ending) -> str:
     """What the last observation says of how the episode ended."""
-    words = f"The episode is over ({reason})."
+    words = f"{ENDED}{reason})."
     if judged.score is None:
         return f"{words} No score: {judged.why_unscored}.\n".replace("..\n", ".\n")
     return f"{words} {_SOURCES[judged.score.source]}\n{figures(judged.score)}\n"

@@ -13,6 +13,7 @@ from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlgym.config import RunConfig
+    from mlgym.runs.store import RunFolder
     from mlgym.types import Transition
 
 _SHOWN = 100
@@ -38,12 +39,13 @@ def replay(
     json: Json = False,
 ) -> None:
     """Run recorded actions again. Exit code 1 if observations, exit codes or scores differ."""
+    from mlgym.agent_loader import find_agent
+    from mlgym.runs.again import make_env_again
     from mlgym.runs.ready import ready_data, ready_image
-    from mlgym.runs.single import find_agent, make_env
     from mlgym.trajectory import replay as again
 
-    config, recorded = _recorded(run, out, task, sandbox)
-    env = make_env(config, find_agent(config.agent))
+    config, folder, recorded = _recorded(run, out, task, sandbox)
+    env = make_env_again(config, find_agent(config.agent), folder, recorded)
     ready_image(env.task, env.sandbox_name, note)
     ready_data(env.task, env.profile, config.data_seed, note)
     differences: list[dict[str, Any]] = []
@@ -80,8 +82,8 @@ def replay(
 
 def _recorded(
     wanted: str, out: Path, task: str | None, sandbox: str | None
-) -> tuple[RunConfig, list[Transition]]:
-    """What to make the environment of, and the transitions."""
+) -> tuple[RunConfig, RunFolder, list[Transition]]:
+    """What to make the environment of, the run's folder, and the transitions."""
     from mlgym.config import RunConfig
     from mlgym.runs.store import RECORD, RunFolder, find_run
     from mlgym.trajectory import read_trajectory
@@ -98,7 +100,7 @@ def _recorded(
                 raise ConfigError(
                     f"{wanted}: no {RECORD} lies beside it: name the task with --task"
                 )
-            return RunConfig.make(agent="baseline", **changed), transitions
+            return RunConfig.make(agent="baseline", **changed), folder, transitions
     else:
         folder = find_run(wanted, out)
         transitions = folder.transitions()
@@ -111,4 +113,4 @@ def _recorded(
         "sandbox": record["sandbox"],
         **changed,
     }
-    return RunConfig.make(**config), transitions
+    return RunConfig.make(**config), folder, transitions

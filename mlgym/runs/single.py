@@ -19,6 +19,7 @@ from mlgym.rollout import Outcome, RolloutLimits, rollout
 from mlgym.runs.record import run_record
 from mlgym.runs.store import TRAJECTORY, RunFolder, new_run
 from mlgym.sandbox.base import MB
+from mlgym.tools.aids import KeptNotes, Literature
 from mlgym.trajectory import TrajectoryWriter
 from mlgym.types import Transition
 
@@ -26,8 +27,16 @@ Log = Callable[[str], None]
 _WORKSPACE_MOST = 256 * MB
 
 
-def make_env(config: RunConfig, found: FoundAgent) -> MLGymEnv:
-    """The environment that the config asks for; nothing of it is started."""
+def make_env(
+    config: RunConfig,
+    found: FoundAgent,
+    memory: KeptNotes | None = None,
+    literature: Literature | None = None,
+) -> MLGymEnv:
+    """The environment that the config asks for; nothing of it is started.
+
+    `memory` and `literature` are taken instead of what the config names.
+    """
     return MLGymEnv(
         config.task,
         sandbox=config.sandbox,
@@ -37,6 +46,8 @@ def make_env(config: RunConfig, found: FoundAgent) -> MLGymEnv:
         solution=found.spec.needs_solution,
         tools=found.spec.tools,
         runtime=config.runtime,
+        memory=memory or config.memory,
+        literature=literature or config.literature,
     )
 
 
@@ -125,6 +136,8 @@ def _play(
         def record(transition: Transition) -> None:
             try:
                 writer.write(transition)
+                if transition.step == 0 and config.memory is not None:
+                    folder.keep_notes(env.episode.memory.texts)
             except OSError as error:
                 raise _unwritable(folder, error) from error
             on_transition(transition)

@@ -1,4 +1,5 @@
 """A run's folder: `run.json`, `trajectory.jsonl`, `model.jsonl`, `workspace.tar.zst`, `log.txt`.
+A run with `--memory` has `memory.jsonl` too: the notes that it began with.
 
 `run.json` is there from the start, with `exit_reason` null for as long as the run has not ended, so
 that a run killed at any moment can be read. It is replaced atomically; the other files only grow.
@@ -30,6 +31,7 @@ TRAJECTORY = "trajectory.jsonl"
 MODEL = "model.jsonl"
 WORKSPACE = "workspace.tar.zst"
 LOG = "log.txt"
+MEMORY = "memory.jsonl"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 
@@ -74,6 +76,11 @@ class RunFolder:
         with (self.path / MODEL).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, default=str) + "\n")
 
+    def keep_notes(self, texts: Iterable[str]) -> None:
+        """Keep the notes that there were at the start as `memory.jsonl`, as a memory's file."""
+        lines = (json.dumps({"text": text}) + "\n" for text in texts)
+        (self.path / MEMORY).write_text("".join(lines), encoding="utf-8")
+
     def write_workspace(self, pieces: Iterable[bytes]) -> None:
         """Keep a tar stream as `workspace.tar.zst`; nothing where the stream breaks off."""
         fresh = self.path / f".{WORKSPACE}.new"
@@ -97,6 +104,16 @@ class RunFolder:
         try:
             return json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+    def notes(self) -> list[str]:
+        """The notes that there were at the start."""
+        path = self.path / MEMORY
+        try:
+            return [json.loads(line)["text"] for line in path.read_bytes().splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(f"{path}: {error}") from error
 
     def transitions(self) -> list[Transition]:

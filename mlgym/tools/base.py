@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from mlgym.errors import MLGymError
 from mlgym.sandbox.base import Sandbox
+from mlgym.tools.notes import Notebook
 from mlgym.types import ToolResult, ToolSpec
 
 
@@ -36,8 +37,15 @@ class ToolContext(Protocol):
     def editor(self) -> EditorState: ...
 
     @property
+    def memory(self) -> Notebook: ...
+
+    @property
     def command_s(self) -> float:
         """How long a command may run, in seconds."""
+        ...
+
+    def literature(self, query: str, limit: int) -> str:
+        """Papers that fit, as text. Raises LiteratureError where the service fails or is off."""
         ...
 
     def validate(self) -> ToolResult:

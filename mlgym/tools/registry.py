@@ -13,20 +13,30 @@ from difflib import get_close_matches
 from typing import Any
 
 from mlgym.errors import unknown_name
-from mlgym.tools import editor, grade, search, viewer
+from mlgym.tools import editor, grade, literature, memory, search, viewer
 from mlgym.tools.base import ActionError, Tool, ToolContext
 from mlgym.tools.shell import Shell
 from mlgym.tools.text import MOST_DIGITS, first_word, whole_lines
 from mlgym.types import ToolCall, ToolResult, ToolSpec
 
-TOOLS: tuple[Tool, ...] = (Shell(), *viewer.TOOLS, *editor.TOOLS, *search.TOOLS, *grade.TOOLS)
+TOOLS: tuple[Tool, ...] = (
+    Shell(),
+    *viewer.TOOLS,
+    *editor.TOOLS,
+    *search.TOOLS,
+    *memory.TOOLS,
+    *literature.TOOLS,
+    *grade.TOOLS,
+)
 _BY_NAME = {tool.spec.name: tool for tool in TOOLS}
 _FORCED = "command "
 _DIGITS = rf"\s*\d{{1,{MOST_DIGITS}}}\s*"
 
 
-def tool_specs(names: Sequence[str] | None = None) -> tuple[ToolSpec, ...]:
-    """The schemas of the named tools, of all where None.
+def tool_specs(
+    names: Sequence[str] | None = None, *, without: Sequence[str] = ()
+) -> tuple[ToolSpec, ...]:
+    """The schemas of the named tools, of all where None; never of those in `without`.
 
     Raises:
         ConfigError: a name that is no tool's.
@@ -34,7 +44,8 @@ def tool_specs(names: Sequence[str] | None = None) -> tuple[ToolSpec, ...]:
     for name in names or ():
         if name not in _BY_NAME:
             raise unknown_name("tool", name, _BY_NAME, "mlgym agents list")
-    return tuple(tool.spec for tool in TOOLS if names is None or tool.spec.name in names)
+    found = (tool.spec for tool in TOOLS if names is None or tool.spec.name in names)
+    return tuple(spec for spec in found if spec.name not in without)
 
 
 def parse_action(text: str) -> ToolCall:

@@ -39,11 +39,11 @@ def words_after(text: str, name: str, usage: str, least: int, most: int) -> list
     return words
 
 
-def number(word: str, name: str, usage: str, least: int) -> int:
-    """A line number. Raises ActionError where it is none, or below `least`."""
+def number(word: str, name: str, usage: str, least: int, called: str = "line number") -> int:
+    """A number. Raises ActionError where it is none, or below `least`."""
     digits = word.isascii() and word.isdigit() and len(word) <= MOST_DIGITS
     if not digits or int(word) < least:
-        raise ActionError(f"{name}: {word!r:.60} is no line number from {least} on. Send: {usage}")
+        raise ActionError(f"{name}: {word!r:.60} is no {called} from {least} on. Send: {usage}")
     return int(word)
 
 

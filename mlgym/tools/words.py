@@ -14,13 +14,14 @@ from mlgym.types import ToolResult, ToolSpec
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One argument: a text of one line, or a line number of at least `least`."""
+    """One argument: a text of one line, or a number of at least `least`, in errors `called` so."""
 
     name: str
     description: str
     is_number: bool = False
     required: bool = True
     least: int = 1
+    called: str = "line number"
 
     def schema(self) -> dict[str, Any]:
         if self.is_number:
@@ -57,7 +58,7 @@ class WordTool:
         arguments: dict[str, Any] = {}
         for word, value in zip(self.words, found, strict=False):
             if word.is_number:
-                arguments[word.name] = number(value, self.name, self.usage, word.least)
+                arguments[word.name] = number(value, self.name, self.usage, word.least, word.called)
             else:
                 arguments[word.name] = value
         return arguments
