@@ -53,6 +53,10 @@ calls = st.one_of(
     call("search_dir", {"term": line}, path=line),
     call("search_file", {"term": line}, path=line),
     call("find_file", {"name": line}, path=line),
+    call("memory_write", {"text": anything}),
+    call("memory_write", {"text": line}),
+    call("memory_read", {"query": st.one_of(line, st.just(""))}, limit=number.map(lambda n: n + 1)),
+    call("literature_search", {"query": line}, limit=number.map(lambda n: n + 1)),
 )
 
 
@@ -114,6 +118,14 @@ def test_every_text_is_a_call_or_says_what_to_send(text: str) -> None:
         ("search_dir 'two words' src", "search_dir", {"term": "two words", "path": "src"}),
         ("search_file term", "search_file", {"term": "term"}),
         ('find_file "*.py"', "find_file", {"name": "*.py"}),
+        ('memory_write "a note"', "memory_write", {"text": "a note"}),
+        ("memory_write it's 'best' so", "memory_write", {"text": "it's 'best' so"}),
+        ("memory_write\n<<A\nx > 1\n\ny\nA", "memory_write", {"text": "x > 1\n\ny"}),
+        ("memory_write <<'A'\nx\nA\n\n", "memory_write", {"text": "x"}),
+        ("memory_write\r\n<<A\r\nx\r\nA\r\n", "memory_write", {"text": "x"}),
+        ("memory_read 'learning rate' 3", "memory_read", {"query": "learning rate", "limit": 3}),
+        ("memory_read ''", "memory_read", {"query": ""}),
+        ("literature_search cutout", "literature_search", {"query": "cutout"}),
     ],
 )
 def test_the_published_forms_are_read(text: str, name: str, arguments: dict) -> None:
@@ -145,6 +157,15 @@ def test_the_published_forms_are_read(text: str, name: str, arguments: dict) -> 
         ("str_replace a.py\n<<A\nx\nA", "str_replace <file>"),
         ("search_dir", "search_dir <term> [dir]"),
         ("scroll_down 5", "Send: scroll_down"),
+        ("memory_write", 'memory_write "<text>"'),
+        ("memory_write a && ls", "whole action"),
+        ("memory_write 'a' b", 'memory_write "<text>"'),
+        ("memory_write 'a", "No closing quotation"),
+        ("memory_write a\nb", "<<TAG"),
+        ("memory_write\n<<A\nb", "no line A"),
+        ("memory_read learning rate", "no number of results"),
+        ("memory_read a 0", "no number of results"),
+        ("literature_search what is new", 'literature_search "<query>" [limit]'),
     ],
 )
 def test_a_malformed_call_is_told_what_to_send(text: str, words: str) -> None:
@@ -199,6 +220,9 @@ def test_the_names_and_parameters_are_the_published_ones() -> None:
         "search_dir": ["term", "path"],
         "search_file": ["term", "path"],
         "find_file": ["name", "path"],
+        "memory_write": ["text"],
+        "memory_read": ["query", "limit"],
+        "literature_search": ["query", "limit"],
         "validate": [],
         "submit": [],
         "forfeit": [],
