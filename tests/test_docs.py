@@ -75,7 +75,7 @@ def test_every_text_form_shown_is_a_call_of_its_tool(action: str) -> None:
     from mlgym.tools.registry import parse_action
 
     fill = {"<line>": "3", "[line]": "3", "<path>": "a.py", "<file>": "a.py", "[file]": "a.py"}
-    fill |= {"<term>": "x", "<name>": "a*", "[dir]": "src"}
+    fill |= {"<term>": "x", "<name>": "a*", "[dir]": "src", "[limit]": "3"}
     for mark, value in fill.items():
         action = action.replace(mark, value)
     one_liners = "\n" not in action.strip() or "scroll_up" in action
