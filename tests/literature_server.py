@@ -21,6 +21,7 @@ class Reply:
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    reason: str = "x"
     delay_s: float = 0.0
     drip_s: float = 0.0
     """A wait before each byte, that of the status line too."""
@@ -73,7 +74,7 @@ def serving(*replies: Reply) -> Iterator[LiteratureServer]:
             reply = owner.next(self.path)
             time.sleep(reply.delay_s)
             headers = {"Content-Length": str(len(reply.body)), **reply.headers}
-            head = f"HTTP/1.0 {reply.status} x\r\n"
+            head = f"HTTP/1.0 {reply.status} {reply.reason}\r\n"
             head += "".join(f"{key}: {value}\r\n" for key, value in headers.items()) + "\r\n"
             data = head.encode() + reply.body
             if reply.cut:

@@ -62,7 +62,7 @@ class Arxiv:
         except _QueryError as error:
             raise LiteratureError(f"arXiv does not take that query: {error}") from None
         except LiteratureError as error:
-            raise LiteratureError(f"arXiv {error}. {_NO_FAULT}") from None
+            raise LiteratureError(f"arXiv {one_clean_line(str(error))}. {_NO_FAULT}") from None
 
     def _ask(self, url: str) -> bytes:
         """The reply, tried again where the service is busy or cannot be reached."""

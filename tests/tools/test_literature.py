@@ -81,7 +81,7 @@ ERROR = entry("Error", id="http://arxiv.org/api/errors#bad", summary="no such fi
         (Reply(b"Rate exceeded.", 429), "HTTP 429"),
         (Reply(b"Rate exceeded.", 429, {"Retry-After": "900"}), "asks for a wait of 900 s"),
         (Reply(b"", 500), "HTTP 500"),
-        (Reply(b"", 404), "HTTP 404"),
+        (Reply(b"", 404, reason="a\x1b[2Jb" + "c" * 9000), "HTTP 404 (a[2Jbccc"),
         (Reply(feed().body, delay_s=0.6), "within 0.4 s"),
         (Reply(feed().body, drip_s=0.05), "within 0.4 s"),
         (Reply(feed().body, cut=True), "broke off"),
@@ -104,6 +104,7 @@ def test_failures_of_the_service_are_told_as_such(reply: Reply, words: str) -> N
     assert words in told
     assert told.startswith("arXiv ")
     assert "no fault of yours" in told
+    assert len(told) < 500
 
 
 @pytest.mark.parametrize("status", [200, 400])
