@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         SubmissionError,
         TaskError,
     )
+    from mlgym.inner import InnerAgent, MakeAgent
     from mlgym.models.base import Model, ModelToolCall, Reply
     from mlgym.reward import RewardContext
     from mlgym.snapshot import Snapshot
@@ -43,8 +44,10 @@ __all__ = [
     "Conversation",
     "Decision",
     "ExitReason",
+    "InnerAgent",
     "MLGymEnv",
     "MLGymError",
+    "MakeAgent",
     "Model",
     "ModelError",
     "ModelToolCall",
@@ -81,6 +84,7 @@ _HOMES = {
         "SubmissionError",
         "TaskError",
     ),
+    "mlgym.inner": ("InnerAgent", "MakeAgent"),
     "mlgym.models.base": ("Model", "ModelToolCall", "Reply"),
     "mlgym.reward": ("RewardContext",),
     "mlgym.snapshot": ("Snapshot",),

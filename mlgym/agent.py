@@ -29,7 +29,8 @@ class Observation:
     beside it and are never part of it. `cost_usd` is None where a price is unknown.
     `remaining_usd` and `remaining_tokens` are None where the run has no such limit. `part_left` is
     the smallest part left of any budget: 1 at the start, 0 at the end. `best_metrics` are those of
-    the best validation so far, None before the first.
+    the best validation so far, None before the first. `kept` are the steps to whose state a
+    branching agent can go back now, this one among them; empty for every other agent.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Observation:
     remaining_tokens: int | None = None
     part_left: float = 1.0
     best_metrics: Mapping[str, float] | None = None
+    kept: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,20 @@ class Decision:
 
     `usage` is what the model calls behind it cost. `finish` ends the episode instead of acting
     (format errors, context overflow); the environment then scores the best validation.
+
+    An agent with `branching: true` in its agent.yaml may act in an earlier state than that it sees:
+    with `goto`, a step among the observation's `kept`, files, shell and editor are first brought
+    back to what they were after that step. Budgets go on counting, and no ending is taken back.
+    `keep` says whether it may want the state it sees once more; without it no time is spent on
+    keeping it.
     """
 
     action: str
     thought: str = ""
     usage: Usage = field(default_factory=Usage)
     finish: ExitReason | None = None
+    goto: int | None = None
+    keep: bool = True
 
 
 class Agent(Protocol):

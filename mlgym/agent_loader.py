@@ -3,7 +3,8 @@
 An agent's folder holds `agent.yaml` and what that names: a Python file with its class, prompt
 templates. The class is called with those of these keyword arguments that it takes: `chat` (the
 conversation with its model, see `mlgym.chat`), `model` (that alone), `settings`, `prompts`
-(template sources by key) and `commands` (the task's own `baseline` and `solution` commands).
+(template sources by key), `commands` (the task's own `baseline` and `solution` commands) and
+`make`, which makes another agent for it to ask (see `mlgym.inner`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mlgym.agent import Agent
 from mlgym.chat.chat import Chat, ContextKnobs
 from mlgym.chat.policy import ContextPolicy, DropOldest, Summarise
 from mlgym.errors import ConfigError, TaskError, unknown_name
+from mlgym.inner import InnerAgent, MakeAgent
 from mlgym.models.base import Model
 from mlgym.plugin import load_class, told
 from mlgym.task.document import read_document
@@ -34,7 +36,8 @@ class AgentSpec(BaseModel):
     `class` is `file.py:Class`, or `pkg.module:Class` of an installed package. `tools` names the
     tools that the agent may call, all where absent. `settings` belong to the class, `model` to the
     model it is given, `context` to the conversation with it. `fallback` is the agent to take where
-    the model's server refuses tools.
+    the model's server refuses tools, with `fallback_settings` over its own. A `branching` agent may
+    go back to earlier states of its episode (`Decision.goto`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,7 +49,9 @@ class AgentSpec(BaseModel):
     tools: tuple[str, ...] | None = None
     needs_model: bool = False
     needs_solution: bool = False
+    branching: bool = False
     fallback: str | None = None
+    fallback_settings: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     settings: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     model: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     context: ContextKnobs = ContextKnobs()
@@ -134,6 +139,7 @@ def make_agent(
         "settings": {**spec.settings, **given},
         "prompts": _prompts(found),
         "commands": dict(commands or {}),
+        "make": _maker(model, commands),
     }
     taken = inspect.signature(made).parameters
     # A class without an agent.yaml says by its signature that it needs a model.
@@ -154,6 +160,19 @@ def make_agent(
         if not callable(getattr(agent, method, None)):
             raise ConfigError(f"the agent {spec.name!r} has no method {method}()")
     return cast(Agent, agent)
+
+
+def _maker(model: Model | None, commands: Mapping[str, str | None] | None) -> MakeAgent:
+    def make(wanted: str, settings: Mapping[str, Any] | None = None) -> InnerAgent:
+        found = find_agent(wanted)
+        if found.spec.branching:
+            raise ConfigError(
+                f"the agent {wanted!r} branches by itself: it cannot be inside another"
+            )
+        agent = make_agent(found, model=model, settings=settings, commands=commands)
+        return InnerAgent(agent, found.spec.tools, (model,))
+
+    return make
 
 
 def _knobs(spec: AgentSpec, given: Mapping[str, Any]) -> ContextKnobs:

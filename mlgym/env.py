@@ -254,7 +254,7 @@ class MLGymEnv(gym.Env[str, str]):
     def restore(self, snapshot: Snapshot, keep_budget: bool = False) -> None:
         """Go on from a snapshot of this environment's, or of another one of the same task and data.
 
-        With `keep_budget` the steps and the time used so far go on counting.
+        With `keep_budget` steps, time, rewards and best validation so far go on counting.
 
         Raises:
             ResetNeeded: there was no reset, or the episode is over (unless made with `branching`).
@@ -294,7 +294,8 @@ class MLGymEnv(gym.Env[str, str]):
         episode = self.episode
         text = wording.bounded(text)
         info = episode.info(tool, exit_code, self.remaining_steps)
-        last = self.last_transition = episode.transition(action, text, paid, info)
+        last = episode.transition(self.last_transition, action, text, paid, info)
+        self.last_transition = last
         if self.render_mode == "human":
             print(f"[{episode.steps}] {action or tool}\n{text}")
         return text, paid, last.terminated, last.truncated, info

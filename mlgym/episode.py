@@ -68,11 +68,18 @@ class Episode:
         )
 
     def go_on_from(self, account: Account, *, keep_budget: bool) -> None:
-        """Take an account over; with `keep_budget` steps and time so far go on counting."""
-        if not keep_budget:
+        """Take an account over; with `keep_budget` all that the episode has had goes on counting.
+
+        That is its steps and time, what was paid, and the best validation: a branch that is left
+        has been paid for, so that it may still win, and is not paid a second time.
+        """
+        if keep_budget:
+            self.judge.keep(account.kept)
+        else:
             self.steps, self.elapsed_s = account.steps, account.elapsed_s
-        self.total_reward, self._best_paid = account.total_reward, account.best_paid
-        self.editor, self.judge.kept = replace(account.editor), account.kept
+            self.total_reward, self._best_paid = account.total_reward, account.best_paid
+            self.judge.kept = account.kept
+        self.editor = replace(account.editor)
         self.memory.texts = account.notes
         self.score = self.exit_reason = self.graded = None
 
@@ -161,13 +168,18 @@ class Episode:
         return info
 
     def transition(
-        self, action: str | None, observation: str, paid: float, info: dict[str, Any]
+        self,
+        before: Transition | None,
+        action: str | None,
+        observation: str,
+        paid: float,
+        info: dict[str, Any],
     ) -> Transition:
-        """The step as it is recorded."""
+        """The step as it is recorded; `before` is the one whose state it was taken in."""
         terminated = self.exit_reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED)
         return Transition(
             step=self.steps,
-            parent=self.steps - 1 if self.steps else None,
+            parent=before.step if before is not None and self.steps else None,
             thought="",
             action=action,
             observation=observation,

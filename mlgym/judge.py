@@ -51,6 +51,13 @@ class Judge:
         """The score of the best validation so far."""
         return self.kept.score if self.kept else None
 
+    def keep(self, other: Best | None) -> None:
+        """Keep another submission of this task where it is better than the best so far."""
+        if other is not None and (
+            self.best is None or other.score.normalized > self.best.normalized
+        ):
+            self.kept = other
+
     def validate(self, sandbox: Sandbox) -> Score:
         """Grade the current submission on the validation split, and keep it if it is the best.
 

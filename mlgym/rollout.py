@@ -15,18 +15,12 @@ from typing import cast
 import gymnasium as gym
 
 from mlgym.agent import Agent, Decision, Observation
+from mlgym.branches import Branches
+from mlgym.decisions import checked
 from mlgym.env import MLGymEnv, Status
 from mlgym.errors import ModelError, SandboxError, TaskError
 from mlgym.models.base import ContextOverflowError, ToolsUnsupportedError
 from mlgym.types import ExitReason, Score, Transition, Usage
-
-# Endings that are not an agent's to ask for: two are actions, two void the episode.
-_NOT_FOR_AGENTS = (
-    ExitReason.SUBMITTED,
-    ExitReason.FORFEITED,
-    ExitReason.SANDBOX_ERROR,
-    ExitReason.TASK_ERROR,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +66,24 @@ def rollout(
     on_action: Callable[[str], None] = lambda _: None,
     log: Callable[[str], None] = lambda _: None,
     fallback: Callable[[], Agent] | None = None,
+    branching: bool = False,
 ) -> Outcome:
     """Play one episode of `env` (an `MLGymEnv`, wrapped or not) with `agent`.
 
     `on_transition` gets every transition as it happens, thought and usage filled in; also one for
     an action that the infrastructure failed under. `on_action` gets every action before it is run.
     `fallback` makes the agent to go on with where the model's server refuses tools at the first
-    step. A first interrupt (Ctrl-C) ends the episode by the rule, a second one does not wait for
-    the grading.
+    step. With `branching` the agent may go back to earlier states (`Decision.goto`); steps, time,
+    cost and the best validation count over all branches. A first interrupt (Ctrl-C) ends the
+    episode by the rule, a second one does not wait for the grading.
 
     Raises only what these callables raise, and `ConfigError` out of `reset`.
     """
     limits = limits or RolloutLimits()
-    return _Rollout(env, agent, limits, on_transition, on_action, log, fallback).play(seed)
+    branches = Branches(cast(MLGymEnv, env.unwrapped), log) if branching else None
+    return _Rollout(env, agent, limits, on_transition, on_action, log, fallback, branches).play(
+        seed
+    )
 
 
 @dataclass(slots=True)
@@ -96,7 +95,9 @@ class _Rollout:
     on_action: Callable[[str], None]
     log: Callable[[str], None]
     fallback: Callable[[], Agent] | None
+    branches: Branches | None
     steps: int = 0
+    last_step: int = -1
     total_reward: float = 0.0
     usage: Usage = field(default_factory=Usage)
     error: str = ""
@@ -121,6 +122,9 @@ class _Rollout:
             return self._lost(ExitReason.SANDBOX_ERROR, error)
         except TaskError as error:
             return self._lost(ExitReason.TASK_ERROR, error)
+        finally:
+            if self.branches is not None:
+                self.branches.close()
         if not self.inner.started:
             return self._outcome("unscored", ExitReason.INTERRUPTED)
         return self._outcome(self.inner.status, self.inner.exit_reason or ExitReason.INTERRUPTED)
@@ -133,6 +137,7 @@ class _Rollout:
             self.on_action(decision.action)
             self.underway = decision
             self.steps += 1
+            self._go_back(decision)
             self.env.step(decision.action)
             self._record(decision)
             if self.inner.exit_reason is not None:
@@ -142,8 +147,15 @@ class _Rollout:
 
     def _finish(self, decision: Decision) -> None:
         self.underway = decision
+        self._go_back(decision)
         self.inner.finish(decision.finish or ExitReason.INTERRUPTED)
         self._record(decision)
+
+    def _go_back(self, decision: Decision) -> None:
+        """Bring back the state that a decision was made for, if it is not the present one."""
+        if self.branches is not None:
+            keep = decision.keep and decision.finish is None
+            self.branches.leave(decision.goto, keep=keep)
 
     def _ask(self) -> Decision:
         """The agent's next decision; what its own code raises is a decision to end the episode."""
@@ -151,7 +163,7 @@ class _Rollout:
         try:
             if observation.step == 0:
                 self.agent.reset(self.inner.brief, self.inner.tools)
-            decision = _checked(self.agent.act(observation))
+            decision = checked(self.agent.act(observation), observation.kept)
         except ContextOverflowError as error:
             return self._failed(ExitReason.CONTEXT_OVERFLOW, str(error))
         except ToolsUnsupportedError as error:
@@ -188,6 +200,7 @@ class _Rollout:
             remaining_tokens=tokens,
             part_left=self._part_left(usd, tokens),
             best_metrics=None if best is None else dict(best.metrics),
+            kept=() if self.branches is None else self.branches.kept,
         )
 
     def _part_left(self, usd: float | None, tokens: int | None) -> float:
@@ -207,6 +220,8 @@ class _Rollout:
         if self.limits.cost_usd is None:
             return None
         if self.usage.cost_usd is None:
+            if self.limits.tokens is not None:
+                return None  # that one can be kept
             words = "a model call's price is unknown: the cost limit cannot be kept"
             return self._failed(ExitReason.COST_LIMIT, words)
         if self.usage.cost_usd >= self.limits.cost_usd:
@@ -222,6 +237,7 @@ class _Rollout:
         """Hand on what the environment made of a decision."""
         self.underway = None
         made = _present(self.inner.last_transition)
+        self.last_step = made.step
         self.total_reward += made.reward
         usage = decision.usage if decision.usage.calls else None
         self.on_transition(replace(made, thought=decision.thought, usage=usage))
@@ -230,11 +246,12 @@ class _Rollout:
         """The episode is void. The action under which it was lost is recorded all the same."""
         self._failed(reason, str(error))
         if self.underway is not None:
-            before = _present(self.inner.last_transition)
+            here = _present(self.inner.last_transition).step
+            gone = self.underway.goto
             self.on_transition(
                 Transition(
-                    step=before.step + 1,
-                    parent=before.step,
+                    step=self.last_step + 1,
+                    parent=here if gone is None else gone,
                     thought=self.underway.thought,
                     action=None if self.underway.finish else self.underway.action,
                     observation=f"{reason}: {error}\n",
@@ -261,21 +278,6 @@ class _Rollout:
             usage=self.usage,
             error=self.error,
         )
-
-
-def _checked(decision: object) -> Decision:
-    """What an agent returned, if the environment can do anything with it."""
-    if not isinstance(decision, Decision):
-        raise TypeError(f"act() returned {decision!r:.200}, expected a Decision")
-    if not (_is_text(decision.action) and _is_text(decision.thought)):
-        raise TypeError(f"act() returned {decision!r:.200}, whose action and thought must be texts")
-    if decision.finish is not None and ExitReason(decision.finish) in _NOT_FOR_AGENTS:
-        raise ValueError(f"act() asked to finish with {decision.finish}, which no agent can")
-    return decision
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _present(transition: Transition | None) -> Transition:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -31,6 +33,12 @@ class Snapshot:
     last: Transition
     random_state: Mapping[str, Any]
     _saved: IO[bytes]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds of files and shell."""
+        self._saved.seek(0, os.SEEK_END)
+        return self._saved.tell()
 
     def saved(self) -> Iterator[bytes]:
         """The sandbox's part, as `Sandbox.load` reads it."""
@@ -78,11 +86,21 @@ class Snapshot:
 
 
 def keep(pieces: Iterable[bytes]) -> IO[bytes]:
-    """What `Sandbox.save` gave, for a snapshot to hold."""
+    """What `Sandbox.save` gave, for a snapshot to hold.
+
+    Raises:
+        OSError: there is no room for it.
+    """
     # Unnamed once it is on disk: whatever becomes of its owner, nothing is left behind.
     kept = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by the snapshot
-    for piece in pieces:
-        kept.write(piece)
+    pieces = iter(pieces)
+    try:
+        for piece in pieces:
+            kept.write(piece)
+    except OSError:
+        kept.close()
+        deque(pieces, maxlen=0)  # a sandbox must be heard out before it is asked anything else
+        raise
     return kept
 
 

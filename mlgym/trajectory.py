@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from mlgym.types import ExitReason, Transition, Usage
 
 if TYPE_CHECKING:  # who only reads runs needs no environment
     from mlgym.env import MLGymEnv
+    from mlgym.snapshot import Snapshot
 
 _TEXTS = ("thought", "observation", "tool")
 
@@ -139,34 +141,75 @@ def replay(
 ) -> Iterator[tuple[Transition, list[Difference]]]:
     """Run recorded actions again: each new transition, with its differences to the record.
 
-    Metrics are compared within their tolerance; rewards, which follow from metrics, for as long as
-    those are the same. Ends early where the episode does. `ending` is why the recorded episode was
-    finished from outside, if it was; no line holds that as a field, so without it the words of such
-    an ending are not compared.
+    Every action is run in the state that its recorded parent led to. Metrics are compared within
+    their tolerance; rewards, which follow from metrics, for as long as those are the same. Ends
+    early where the episode does. `ending` is why the recorded episode was finished from outside, if
+    it was; no line holds that as a field, so without it the words of such an ending are not
+    compared.
 
     Raises:
+        ConfigError: an action's parent is no step before it.
         SandboxError, TaskError: as `MLGymEnv.step`.
     """
+    lines = list(transitions)
     env.reset(seed=seed)
     same_metrics = True
-    for recorded in transitions:
-        if recorded.step > 0:
-            if env.exit_reason is not None:
+    with closing(_Branches(env, lines)) as branches:
+        for place, recorded in enumerate(lines):
+            if recorded.step > 0:
+                if env.exit_reason is not None:
+                    return
+                branches.follow(place)
+                if recorded.action is not None:
+                    env.step(recorded.action)
+                else:
+                    env.finish(ending or ExitReason.INTERRUPTED)
+            found = env.last_transition
+            if found is None:
                 return
-            if recorded.action is not None:
-                env.step(recorded.action)
-            else:
-                env.finish(ending or ExitReason.INTERRUPTED)
-        found = env.last_transition
-        if found is None:
+            same_metrics = same_metrics and _same(recorded.metrics, found.metrics)
+            differences = list(_differences(env, recorded, found))
+            if recorded.step > 0 and recorded.action is None and ending is None:
+                differences = [item for item in differences if item.field != "observation"]
+            if same_metrics and not _close(recorded.reward, found.reward):
+                differences.append(
+                    Difference(recorded.step, "reward", recorded.reward, found.reward)
+                )
+            yield found, differences
+
+
+class _Branches:
+    """Holds the states that recorded lines go back to, each until its last use."""
+
+    def __init__(self, env: MLGymEnv, lines: Sequence[Transition]) -> None:
+        self._env = env
+        self._lines = lines
+        self._held: dict[int, Snapshot] = {}
+        self._last_use = {
+            line.parent: place
+            for place, line in enumerate(lines)
+            if place and line.parent is not None and line.parent != lines[place - 1].step
+        }
+
+    def follow(self, place: int) -> None:
+        """Bring the environment into the state that the line at `place` was run in."""
+        if not place:
             return
-        same_metrics = same_metrics and _same(recorded.metrics, found.metrics)
-        differences = list(_differences(env, recorded, found))
-        if recorded.step > 0 and recorded.action is None and ending is None:
-            differences = [item for item in differences if item.field != "observation"]
-        if same_metrics and not _close(recorded.reward, found.reward):
-            differences.append(Difference(recorded.step, "reward", recorded.reward, found.reward))
-        yield found, differences
+        here, line = self._lines[place - 1].step, self._lines[place]
+        if self._last_use.get(here, 0) >= place and here not in self._held:
+            self._held[here] = self._env.snapshot()
+        parent = line.parent
+        if parent is None or parent == here:
+            return
+        if parent not in self._held:
+            raise ConfigError(f"step {line.step}: parent: found {parent}, which is no step before")
+        self._env.restore(self._held[parent], keep_budget=True)
+        if self._last_use[parent] == place:
+            self._held.pop(parent).close()
+
+    def close(self) -> None:
+        for snapshot in self._held.values():
+            snapshot.close()
 
 
 def _differences(env: MLGymEnv, recorded: Transition, found: Transition) -> Iterator[Difference]:

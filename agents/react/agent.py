@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -52,6 +53,12 @@ class React:
             self.prompts["brief"].render(brief=brief),
         )
         self.running = False
+
+    def fork(self) -> React:
+        """Another one at this point of the work, which goes on by itself."""
+        other = copy(self)
+        other.chat = self.chat.fork()
+        return other
 
     def act(self, observation: Observation) -> Decision:
         # The first observation is the brief, with which the conversation begins.

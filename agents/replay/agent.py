@@ -33,8 +33,20 @@ class Replay:
             )
         path = Path(file)
         recorded = read_trajectory(path / "trajectory.jsonl" if path.is_dir() else path)
+        pairs = list(zip([*recorded[:1], *recorded], recorded, strict=False))
+        # Where an action was not taken in the state that the one before it led to, go back there.
+        gone = {
+            item.step: item.parent
+            for before, item in pairs
+            if item.parent not in (None, before.step)
+        }
+        wanted = set(gone.values())
         self.decisions = [
-            Decision(item.action, item.thought) for item in recorded if item.action is not None
+            Decision(
+                item.action, item.thought, goto=gone.get(item.step), keep=before.step in wanted
+            )
+            for before, item in pairs
+            if item.action is not None
         ]
         self.step = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -47,6 +48,12 @@ class ToolCaller:
         self.waiting: deque[ModelToolCall] = deque()
         self.running: ModelToolCall | None = None
         self.errors = 0
+
+    def fork(self) -> ToolCaller:
+        """Another one at this point of the work, which goes on by itself."""
+        other = copy(self)
+        other.chat, other.waiting = self.chat.fork(), self.waiting.copy()
+        return other
 
     def act(self, observation: Observation) -> Decision:
         # The first observation is the brief, with which the conversation begins.

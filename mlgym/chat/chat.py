@@ -6,6 +6,7 @@ refusal of a longer request tells. How many characters make a token is learnt fr
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -95,6 +96,12 @@ class Chat:
                 if not self._shrink(error, weight(*request) + besides, besides):
                     raise
 
+    def fork(self) -> Chat:
+        """A conversation that goes on by itself from here, with the same model."""
+        other = copy.copy(self)
+        other.talk, other._policy = copy.deepcopy(self.talk), copy.deepcopy(self._policy)
+        return other
+
     def spent(self) -> Usage:
         """What was used since this was asked last: the usage of a decision."""
         spent, self._spent = self._spent, Usage()
@@ -138,9 +145,11 @@ class Chat:
             return
         if seen.remaining_tokens is not None and spent.total_tokens >= seen.remaining_tokens:
             raise OutOfBudgetError(ExitReason.TOKEN_LIMIT)
-        if seen.remaining_usd is not None and (
-            spent.cost_usd is None or spent.cost_usd >= seen.remaining_usd
-        ):
+        if seen.remaining_usd is None:
+            return
+        # Where a price is unknown, a limit of tokens holds instead, if there is one.
+        unknown = spent.cost_usd is None and seen.remaining_tokens is None
+        if unknown or (spent.cost_usd is not None and spent.cost_usd >= seen.remaining_usd):
             raise OutOfBudgetError(ExitReason.COST_LIMIT)
 
     def _fit(self, window: int, besides: int) -> None:

@@ -151,6 +151,7 @@ def _play(
             on_action=on_action,
             log=tell,
             fallback=fallback,
+            branching=found.spec.branching,
         )
         final = keep(outcome)
         folder.log(f"ended: {outcome.exit_reason}, {outcome.status}")
@@ -175,7 +176,10 @@ def _agents(
     other = found.spec.fallback
     if other is None:
         return agent, None
-    return agent, lambda: make_agent(find_agent(other), model=model, commands=commands)
+    settings = found.spec.fallback_settings
+    return agent, lambda: make_agent(
+        find_agent(other), model=model, settings=settings, commands=commands
+    )
 
 
 def _model(config: RunConfig, found: FoundAgent, folder: RunFolder) -> Model | None:
