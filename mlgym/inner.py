@@ -48,7 +48,7 @@ class InnerAgent:
         return replace(decision, usage=spent + decision.usage)
 
     def fork(self) -> InnerAgent:
-        """A copy at the same point of the work: what becomes of either is nothing to the other.
+        """A copy at the same point of an episode: what becomes of either is nothing to the other.
 
         An agent with a method `fork() -> Agent` is asked for it; any other one is copied deeply.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlgym.agent import Decision
+from mlgym.agent_loader import find_agent, make_agent
 from mlgym.branches import Branches
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError, SandboxError
@@ -239,3 +241,15 @@ def test_a_sandbox_that_is_lost_on_the_way_back_voids_the_episode_and_names_the_
     assert (outcome.status, outcome.exit_reason) == ("infrastructure_failure", "sandbox_error")
     last = kept[-1]
     assert (last.step, last.parent, last.action, last.tool) == (3, 1, "boom", "lost")
+
+
+def test_the_agent_of_the_how_to_keeps_what_was_best(env, root, tmp_path):
+    page = (root / "docs" / "how-to" / "tree-search.md").read_text(encoding="utf-8")
+    for title, body in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', page, re.M | re.S):
+        (tmp_path / title).write_text(body)
+    found = find_agent(str(tmp_path))
+    tries = [f"echo $(( $(cat answer.txt || echo 0) + {by} )) > answer.txt" for by in (4, -3, 2)]
+    agent = make_agent(found, settings={"commands": tries})
+    outcome = rollout(env, agent, seed=0, branching=found.spec.branching)
+    assert (outcome.exit_reason, outcome.steps) == ("submitted", 7)
+    assert outcome.score.metrics == {"value": 5.0}

@@ -51,3 +51,14 @@ def test_without_limits_the_steps_are_what_is_left(env):
     rollout(env, agent)
     seen = agent.seen[1]
     assert (seen.remaining_usd, seen.remaining_tokens, seen.part_left) == (None, None, 7 / 8)
+
+
+@pytest.mark.parametrize(("tokens", "reason"), [(5000, "forfeited"), (220, "token_limit")])
+def test_where_a_price_is_unknown_a_limit_on_tokens_is_kept_instead_of_that_on_cost(
+    env, tokens, reason
+):
+    agent = Watcher(paid("true", None), paid("true", None), Decision("forfeit"))
+    outcome = rollout(env, agent, limits=RolloutLimits(cost_usd=1.0, tokens=tokens))
+    assert (outcome.exit_reason, outcome.usage.cost_usd) == (reason, None)
+    assert agent.seen[1].remaining_usd is None
+    assert agent.seen[1].remaining_tokens == tokens - 110

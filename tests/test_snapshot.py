@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import pickle
 import shutil
 import time
@@ -76,6 +78,54 @@ def test_the_budget_goes_on_counting_where_it_is_kept(env: MLGymEnv) -> None:
         env.restore(snapshot)
     assert env.step_count == 1
     assert env.remaining_s > left + 0.2
+
+
+def test_what_other_branches_won_stays_where_the_budget_is_kept(env: MLGymEnv) -> None:
+    rewards: list[float] = []
+    with env.snapshot() as snapshot:
+        for answer in ("8", "5", "9"):
+            env.step(f"echo {answer} > answer.txt")
+            rewards.append(env.step("validate")[1])
+            env.restore(snapshot, keep_budget=True)
+    assert rewards == pytest.approx([0.8, 0.0, 0.1])
+    assert env.best_validation is not None
+    assert env.best_validation.metrics == {"value": 9.0}
+    _, reward, _, _, info = env.finish("max_steps")
+    assert info["metrics"] == {"value": 8.0}
+    assert sum(rewards) + reward == pytest.approx(0.8)
+
+
+def test_a_better_submission_of_another_environment_is_taken_over(
+    env: MLGymEnv, number_task: Path
+) -> None:
+    env.step("echo 8 > answer.txt")
+    env.step("validate")
+    with env.snapshot() as snapshot, MLGymEnv(number_task, sandbox=env.sandbox_name) as other:
+        for mine, best in (("5", 8.0), ("9", 9.0)):
+            other.reset()
+            other.step(f"echo {mine} > answer.txt")
+            other.step("validate")
+            other.restore(snapshot, keep_budget=True)
+            assert other.best_validation is not None
+            assert other.best_validation.metrics == {"value": best}
+            assert other.step_count == 2
+
+
+def test_a_host_without_room_is_told_and_the_episode_goes_on(
+    env: MLGymEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, *_: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    env.step("head -c 3000000 /dev/urandom > big")
+    with monkeypatch.context() as patch:
+        patch.setattr("mlgym.snapshot.tempfile.SpooledTemporaryFile", lambda _: Full())
+        with pytest.raises(OSError, match="No space"):
+            env.snapshot()
+    assert env.step("echo alive")[0] == "alive\n"
+    with env.snapshot() as snapshot:
+        assert snapshot.size > 3_000_000
 
 
 def test_processes_are_no_part_of_it_and_end_with_a_restore(env: MLGymEnv) -> None:

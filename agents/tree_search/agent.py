@@ -140,11 +140,11 @@ class TreeSearch:
         if not able or (source := choose(self.points, able, self.settings)) is None:
             return None
         note = self.prompts["again"].render(tries=source.tries)
-        seen, inside = source.seen, source.inside.fork()
         if source is self.points[0]:
             # An agent takes the brief from here, and may never look at the first observation.
             brief = replace(self.brief, description=self.brief.description + note)
-            inside.agent.reset(brief, self.tools)
+            source.inside.agent.reset(brief, self.tools)
+        seen, inside = source.seen, source.inside.fork()
         shown = {"text": seen.text + note, "step": seen.step, "metrics": seen.metrics, "kept": ()}
         return Branch(source, inside, replace(now, **shown), goto=seen.step)
 

@@ -65,6 +65,8 @@ def step_line(transition: Transition, max_steps: int) -> str:
     if transition.action is None and transition.step == 0:
         return f"[0/{max_steps}] the workspace is laid  ({seconds(transition.duration_s)})"
     came: list[str] = []
+    if transition.parent not in (None, transition.step - 1):
+        came.append(f"back at step {transition.parent}")
     if transition.exit_code is not None:
         came.append(f"exit {transition.exit_code}")
     came += [f"{name} {value:.6g}" for name, value in _metrics(transition).items()]

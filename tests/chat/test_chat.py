@@ -152,8 +152,10 @@ def test_an_unknown_price_stops_them_where_there_is_a_limit_on_cost():
     chat.ask()
     with pytest.raises(OutOfBudgetError):
         chat.ask()
-    chat.see(see())
-    chat.ask()
+    # A limit on tokens is kept whatever the price.
+    for limits in ({}, {"remaining_usd": 1.0, "remaining_tokens": 10**6}):
+        chat.see(see(**limits))
+        chat.ask()
 
 
 def test_errors_become_decisions_unless_the_rollout_knows_better():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mlgym.cli.live import step_line
@@ -60,3 +62,4 @@ def test_a_step_s_line_tells_what_came_of_the_action() -> None:
     )
     line = step_line(step, 50)
     assert line == "[3/50] bash        python train.py  exit 1, r2 0.25, reward +0.5, 1.2 s"
+    assert "train.py  back at step 1, exit 1" in step_line(replace(step, parent=1), 50)

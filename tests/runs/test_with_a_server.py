@@ -153,8 +153,11 @@ def test_what_cannot_be_mended_ends_with_its_reason(
     assert (record["exit_reason"], record["status"]) == (reason, status)
 
 
+@pytest.mark.parametrize(
+    ("agent", "options"), [("toolcaller", {}), ("tree_search", {"max_steps": 4})]
+)
 def test_a_server_that_refuses_tools_is_met_in_plain_text(
-    number_task: Path, tmp_path: Path
+    number_task: Path, tmp_path: Path, agent: str, options: dict[str, int]
 ) -> None:
     plain = iter(GOOD["react"])
 
@@ -162,7 +165,7 @@ def test_a_server_that_refuses_tools_is_met_in_plain_text(
         return refuses_tools() if request.get("tools") else next(plain)
 
     with ModelServer(answer) as server:
-        folder, record, _ = run(number_task, "toolcaller", server, tmp_path)
+        folder, record, _ = run(number_task, agent, server, tmp_path, **options)
     assert (record["status"], record["exit_reason"]) == ("scored", "submitted")
     assert "plain text" in (folder.path / "log.txt").read_text()
 
