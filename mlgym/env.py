@@ -118,10 +118,6 @@ class MLGymEnv(gym.Env[str, str]):
         return self.task.brief(self.profile, self.max_steps)
 
     @property
-    def baseline_metrics(self) -> dict[str, float]:
-        return dict(self.task.spec.profile(self.profile).baseline)
-
-    @property
     def episode(self) -> Episode:
         """The current episode's account. Raises `ResetNeeded` before the first reset."""
         return self._at_work.episode

@@ -113,7 +113,7 @@ def make_view(env: MLGymEnv, agent: str, model: str | None, *, on_stderr: bool) 
     progress = Progress(
         title=plain(" · ".join(part for part in parts if part)),
         primary=spec.primary.name,
-        baseline=env.baseline_metrics[spec.primary.name],
+        baseline=env.scorer.baseline,
         max_steps=env.max_steps,
         remaining_s=spec.budget.wall_s,
     )

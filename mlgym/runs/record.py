@@ -59,7 +59,7 @@ def run_record(
         "total_reward": outcome.total_reward if outcome else 0.0,
         "score": score.to_json() if score else None,
         "best_validation": best.to_json() if best else None,
-        "baseline": env.baseline_metrics,
+        "baseline": dict(env.task.spec.profile(env.profile).baseline),
         "usage": (outcome.usage if outcome else Usage()).to_json(),
         "started_at": started_at,
         "duration_s": duration_s,
