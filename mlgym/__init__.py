@@ -32,7 +32,16 @@ if TYPE_CHECKING:
     from mlgym.tools.base import ActionError
     from mlgym.tools.registry import action_of
     from mlgym.trajectory import read_trajectory
-    from mlgym.types import BriefLimits, ExitReason, Score, TaskBrief, ToolSpec, Transition, Usage
+    from mlgym.types import (
+        BriefLimits,
+        ExitReason,
+        Image,
+        Score,
+        TaskBrief,
+        ToolSpec,
+        Transition,
+        Usage,
+    )
 
 __all__ = [
     "ActionError",
@@ -44,6 +53,7 @@ __all__ = [
     "Conversation",
     "Decision",
     "ExitReason",
+    "Image",
     "InnerAgent",
     "MLGymEnv",
     "MLGymError",
@@ -94,6 +104,7 @@ _HOMES = {
     "mlgym.types": (
         "BriefLimits",
         "ExitReason",
+        "Image",
         "Score",
         "TaskBrief",
         "ToolSpec",

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mlgym.types import BriefLimits, ExitReason, TaskBrief, ToolSpec, Usage
+from mlgym.types import BriefLimits, ExitReason, Image, TaskBrief, ToolSpec, Usage
 
 __all__ = [
     "Agent",
@@ -30,7 +30,8 @@ class Observation:
     `remaining_usd` and `remaining_tokens` are None where the run has no such limit. `part_left` is
     the smallest part left of any budget: 1 at the start, 0 at the end. `best_metrics` are those of
     the best validation so far, None before the first. `kept` are the steps to whose state a
-    branching agent can go back now, this one among them; empty for every other agent.
+    branching agent can go back now, this one among them; empty for every other agent. `image` is
+    what the step showed, for models that take images; most steps show none.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Observation:
     part_left: float = 1.0
     best_metrics: Mapping[str, float] | None = None
     kept: tuple[int, ...] = ()
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)

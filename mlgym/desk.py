@@ -63,7 +63,9 @@ class Desk:
         off = call.name == literature.NAME and self._service is None
         if call.name not in self._tools and not off:
             return call.name, ToolResult(f"The tool {call.name} is not available here.\n")
-        return call.name, run_call(call, self)
+        result = run_call(call, self)
+        self.episode.image = result.image
+        return call.name, result
 
     def literature(self, query: str, limit: int) -> str:
         if self._service is None:

@@ -13,7 +13,7 @@ from mlgym.judge import Best, Judge
 from mlgym.reward import BaselineScorer, RewardContext, RewardFunction
 from mlgym.tools.base import EditorState
 from mlgym.tools.notes import Notebook
-from mlgym.types import ExitReason, Score, Transition
+from mlgym.types import ExitReason, Image, Score, Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Episode:
     exit_reason: ExitReason | None = None
     graded: Score | None = None
     """What the current step's grading came to, the last one if there were two."""
+    image: Image | None = None
+    """What the current step showed."""
     _best_paid: float = 0.0
     _began: float = 0.0
     _grading_s: float = 0.0
@@ -81,7 +83,7 @@ class Episode:
             self.judge.kept = account.kept
         self.editor = replace(account.editor)
         self.memory.texts = account.notes
-        self.score = self.exit_reason = self.graded = None
+        self.score = self.exit_reason = self.graded = self.image = None
 
     def conclude(self, reason: ExitReason, graded: Score | None) -> None:
         """It is over: what it was graded to is its score, unless it may be played on."""
@@ -101,7 +103,7 @@ class Episode:
             raise
 
     def begin_step(self) -> None:
-        self.graded = None
+        self.graded = self.image = None
         self._grading_s = 0.0
         self._began = time.monotonic()
 
@@ -191,4 +193,5 @@ class Episode:
             metrics=None if self.graded is None else dict(self.graded.metrics),
             duration_s=self.step_s(),
             time=time.time(),
+            image=None if self.image is None else self.image.name,
         )

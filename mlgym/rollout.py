@@ -201,6 +201,7 @@ class _Rollout:
             part_left=self._part_left(usd, tokens),
             best_metrics=None if best is None else dict(best.metrics),
             kept=() if self.branches is None else self.branches.kept,
+            image=inner.episode.image,
         )
 
     def _part_left(self, usd: float | None, tokens: int | None) -> float:

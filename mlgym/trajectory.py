@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # who only reads runs needs no environment
     from mlgym.snapshot import Snapshot
 
 _TEXTS = ("thought", "observation", "tool")
+_IMAGE = re.compile(r"images/[0-9a-f]{64}\.[a-z]{3,4}")
 
 
 def to_line(transition: Transition) -> str:
@@ -33,6 +35,8 @@ def to_line(transition: Transition) -> str:
     line["reward"] = _number(transition.reward)
     if transition.metrics is not None:
         line["metrics"] = {name: _number(value) for name, value in transition.metrics.items()}
+    if transition.image is None:
+        del line["image"]
     return json.dumps(line, allow_nan=False) + "\n"
 
 
@@ -120,6 +124,12 @@ def _parsed(path: Path, number: int, line: bytes) -> Transition:
                 f"{path}: line {number} is no transition: {name}: found {value!r:.100},"
                 " expected text"
             )
+    # Readers will open what it names.
+    if transition.image is not None and not _IMAGE.fullmatch(str(transition.image)):
+        raise ConfigError(
+            f"{path}: line {number} is no transition: image: found {transition.image!r:.100},"
+            " expected images/<sha256>.png or the like"
+        )
     return transition
 
 
@@ -213,7 +223,7 @@ class _Branches:
 
 
 def _differences(env: MLGymEnv, recorded: Transition, found: Transition) -> Iterator[Difference]:
-    for field in ("observation", "exit_code", "terminated", "truncated", "tool"):
+    for field in ("observation", "exit_code", "terminated", "truncated", "tool", "image"):
         before, now = getattr(recorded, field), getattr(found, field)
         if before != now:
             yield Difference(recorded.step, field, before, now)

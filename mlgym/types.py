@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -93,12 +94,29 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture as its file holds it. `media_type` is what its first bytes say, as `image/png`."""
+
+    media_type: str
+    data: bytes = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Where a run's folder keeps it, by what it holds: `images/<sha256>.png`."""
+        return f"images/{hashlib.sha256(self.data).hexdigest()}.{self.media_type.partition('/')[2]}"
+
+
+@dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool answered. Only the shell sets `exit_code`; only grading sets `metrics`."""
+    """What a tool answered. Only the shell sets `exit_code`, only grading `metrics`.
+
+    Only `view_image` sets `image`, which is for models that take images.
+    """
 
     text: str
     exit_code: int | None = None
     metrics: Mapping[str, float] | None = None
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +177,8 @@ class Usage:
 class Transition:
     """One line of `trajectory.jsonl`. Line 0 is the reset: `step` 0 and `action` None.
 
-    `duration_s` is seconds inside the environment; `time` is Unix time in seconds.
+    `duration_s` is seconds inside the environment; `time` is Unix time in seconds. `image` is the
+    name of the one that the step showed (see `Image`), for which most lines have no field.
     """
 
     step: int
@@ -176,3 +195,4 @@ class Transition:
     duration_s: float = 0.0
     usage: Usage | None = None
     time: float = 0.0
+    image: str | None = None

@@ -121,6 +121,8 @@ def test_a_whole_last_line_without_its_newline_counts(tmp_path):
         (b"[]", "line 2 is no transition"),
         (b'{"step": 1}', "it has no 'reward'"),
         (to_line(transition(1)).replace('"ls"', "5").strip().encode(), "action: found 5"),
+        (to_line(transition(1, image="images/../run.json")).encode(), "image: found"),
+        (to_line(transition(1, image=5)).encode(), "image: found 5"),
         (to_line(transition(1)).replace("0.0", '"x"', 1).strip().encode(), "'x'"),
         (b"\xff\xfe", "line 2 is no transition"),
         (b"[" * 100_000, "line 2 is no transition"),

@@ -63,7 +63,7 @@ class React:
     def act(self, observation: Observation) -> Decision:
         # The first observation is the brief, with which the conversation begins.
         if self.running:
-            self.chat.add_answer(observation.text)
+            self.chat.add_answer(observation.text, image=observation.image)
         self.chat.see(observation)
         self.running, thought = False, ""
         for _ in range(self.most_errors):

@@ -58,7 +58,7 @@ class ToolCaller:
     def act(self, observation: Observation) -> Decision:
         # The first observation is the brief, with which the conversation begins.
         if self.running is not None:
-            self.chat.add_answer(observation.text, self.running.id)
+            self.chat.add_answer(observation.text, self.running.id, observation.image)
         self.chat.see(observation)
         thought = ""
         while (action := self.next_action()) is None:

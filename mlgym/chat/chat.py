@@ -17,12 +17,25 @@ from mlgym.agent import Decision, Observation
 from mlgym.chat.conversation import Conversation, weight
 from mlgym.chat.policy import ContextPolicy
 from mlgym.errors import ModelError
-from mlgym.models.base import ContextOverflowError, Message, Model, Reply, ToolsUnsupportedError
-from mlgym.types import ExitReason, ToolSpec, Usage
+from mlgym.models.base import (
+    ContextOverflowError,
+    ImagesRefusedError,
+    Message,
+    Model,
+    Reply,
+    ToolsUnsupportedError,
+)
+from mlgym.models.facts import takes_images
+from mlgym.models.images import count_images
+from mlgym.types import ExitReason, Image, ToolSpec, Usage
 
 _CHARACTERS_A_TOKEN = 3.5
 """A first guess. What a server counted goes before it, within these bounds."""
 _FEWEST, _MOST = 0.5, 6.0
+_MOST_IMAGES, _KEPT_IMAGES = 6, 3
+"""Beyond so many, whatever the window, so many are left: requests have a longest size in bytes."""
+_OLD = "[image dropped: open it again if you need to see it]"
+_UNSEEN = "[The image is not shown: this model does not take it.]"
 
 
 class ContextKnobs(BaseModel):
@@ -59,6 +72,7 @@ class Chat:
         self._knobs = knobs
         self._window = knobs.window or model.context_window
         self._characters_a_token = _CHARACTERS_A_TOKEN
+        self._takes_images: bool | None = None
         self.begin("", "")
 
     def begin(self, system: str, brief: str) -> None:
@@ -74,8 +88,16 @@ class Chat:
     def add_reply(self, message: Message) -> None:
         self.talk.add_reply(message)
 
-    def add_answer(self, text: str, call_id: str | None = None) -> None:
-        self.talk.add_answer(text, call_id)
+    def add_answer(self, text: str, call_id: str | None = None, image: Image | None = None) -> None:
+        """See `Conversation.add_answer`. A model that takes no images is told that there was one.
+
+        Where nobody knows whether it takes any, it is tried.
+        """
+        if image is not None and not self._sees():
+            text, image = f"{text.rstrip()}\n{_UNSEEN}", None
+        self.talk.add_answer(text, call_id, image)
+        if image is not None and count_images(*self.talk.messages()) > _MOST_IMAGES:
+            self.talk.drop_images(_KEPT_IMAGES, _OLD)
 
     def ask(self, note: str = "", tools: Sequence[ToolSpec] = ()) -> Reply:
         """The model's reply to all that was said; `note` ends the last message and is not kept.
@@ -95,6 +117,12 @@ class Chat:
             except ContextOverflowError as error:
                 if not self._shrink(error, weight(*request) + besides, besides):
                     raise
+            except ImagesRefusedError:
+                if not count_images(*request):
+                    raise
+                # A model that is known to take images may have been shown a broken one.
+                self._takes_images = takes_images(self.model.name) or False
+                self.talk.drop_images(0, _UNSEEN)
 
     def fork(self) -> Chat:
         """A conversation that goes on by itself from here, with the same model."""
@@ -123,6 +151,11 @@ class Chat:
         elif not self._spent.calls:
             raise error
         return Decision("", str(error), self.spent(), reason)
+
+    def _sees(self) -> bool:
+        if self._takes_images is None:
+            self._takes_images = takes_images(self.model.name) is not False
+        return self._takes_images
 
     def _complete(
         self, request: Sequence[Message], tools: Sequence[ToolSpec], besides: int

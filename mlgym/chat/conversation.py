@@ -3,6 +3,9 @@
 A turn is a reply of the model's with all that answers it, and is never cut apart. What changes with
 every step (steps, time and money left) is added to the last message as it is sent and not kept, so
 that the prefix that providers cache stays the same.
+
+An image is told by the user, who speaks after the results of a turn's calls: not every provider
+takes one within a result.
 """
 
 from __future__ import annotations
@@ -12,10 +15,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from mlgym.models.accounting import request_texts
 from mlgym.models.base import Message
+from mlgym.models.images import count_images, image_part, without_images
+from mlgym.types import Image
 
 _THOUGHTS = re.compile(r"\s*<think>.*?(?:</think>\s*|\Z)", re.S)
 _CUT = "\n[... {} characters cut ...]\n"
+_AN_IMAGE = 5250
+"""Characters that an image weighs as much as: 1,500 tokens, what providers take on average."""
 
 
 class Conversation:
@@ -42,8 +50,10 @@ class Conversation:
             message = {**message, "tool_calls": [self._cut(call) for call in message["tool_calls"]]}
         self.turns.append([message])
 
-    def add_answer(self, text: str, call_id: str | None = None) -> None:
+    def add_answer(self, text: str, call_id: str | None = None, image: Image | None = None) -> None:
         """Answer the last reply: as a tool's result where `call_id` is given, else as the user.
+
+        The content of a message with an image is a list of parts (OpenAI's format).
 
         Raises:
             ValueError: there is no reply yet.
@@ -51,10 +61,31 @@ class Conversation:
         if not self.turns:
             raise ValueError("an answer before any reply")
         content = cut(text, self._longest) if text.strip() else "(no output)"
-        message: Message = {"role": "user", "content": content}
+        turn = self.turns[-1]
         if call_id is not None:
-            message = {"role": "tool", "tool_call_id": call_id, "content": content}
-        self.turns[-1].append(message)
+            users = (place for place, said in enumerate(turn) if said["role"] == "user")
+            result = {"role": "tool", "tool_call_id": call_id, "content": content}
+            turn.insert(next(users, len(turn)), result)
+        if image is not None:
+            parts = [{"type": "text", "text": content}, image_part(image)]
+            if turn[-1]["role"] == "user":
+                before = turn.pop()["content"]
+                told = [{"type": "text", "text": before}] if isinstance(before, str) else before
+                parts = [*told, *parts]
+            turn.append({"role": "user", "content": parts})
+        elif call_id is None:
+            turn.append({"role": "user", "content": content})
+
+    def drop_images(self, keep: int, instead: str) -> None:
+        """Put the words `instead` in the place of all images but those of the newest messages.
+
+        Messages are spared for as long as they hold at most `keep` images together.
+        """
+        for turn in reversed(self.turns):
+            for place in reversed(range(len(turn))):
+                keep -= count_images(turn[place])
+                if keep < 0:
+                    turn[place] = without_images(turn[place], instead)
 
     def messages(self, note: str = "") -> list[Message]:
         """All of it, with `note` at the end of the last message."""
@@ -86,8 +117,9 @@ class Conversation:
 
 
 def weight(*messages: Message) -> int:
-    """How many characters messages have as they are sent."""
-    return sum(len(json.dumps(dict(message), ensure_ascii=False)) for message in messages)
+    """How many characters messages have as they are sent, an image counted as `_AN_IMAGE`."""
+    texts, images = request_texts(messages)
+    return sum(map(len, texts)) + images * _AN_IMAGE
 
 
 def cut(text: str, longest: int) -> str:

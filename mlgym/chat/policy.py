@@ -3,6 +3,8 @@
 A policy is a class named by `context.policy` in `agent.yaml`, made with that file's
 `context.options`. It may drop whatever it likes of a conversation's turns, but never a call without
 its result. The brief stays in any case, and the best score is told anew with every request.
+
+A message's content is a text, or a list of parts where there is an image among them.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from typing import Protocol
 from mlgym.chat.conversation import Conversation, cut, weight
 from mlgym.errors import ModelError
 from mlgym.models.base import Message
+from mlgym.models.images import count_images, without_images
 
 Write = Callable[[Sequence[Message]], str]
 """Has the model write a text, which is paid for. Raises ModelError."""
 
 _DROPPED = "[observation dropped to save room]"
+_IMAGE_DROPPED = "[image dropped to save room]"
 _SHORTEST = 1000
 """Characters below which the newest observation is not cut, however small the window."""
 
@@ -83,8 +87,7 @@ class Summarise:
 
 
 def _words(message: Message, longest: int) -> str:
-    content = message.get("content")
-    said = content if isinstance(content, str) else ""
+    said = without_images(message, "[an image]").get("content") or ""
     for call in message.get("tool_calls") or ():
         said += f"\n{call['function']['name']}({call['function']['arguments']})"
     return cut(said.strip(), longest)
@@ -96,7 +99,8 @@ def _drop_observations(talk: Conversation, most: int, spared: int) -> None:
         for place, message in enumerate(turn):
             if size <= most:
                 return
-            if place > 0 and len(message["content"]) > len(_DROPPED):
+            shows = count_images(message) > 0
+            if place > 0 and (shows or len(message["content"]) > len(_DROPPED)):
                 turn[place] = {**message, "content": _DROPPED}
                 size += weight(turn[place]) - weight(message)
 
@@ -119,6 +123,9 @@ def _cut_newest(talk: Conversation, most: int) -> None:
             default=0,
         )
         if not long or len(newest[long]["content"]) <= _SHORTEST:
-            return
+            if not count_images(*newest):
+                return
+            newest[:] = [without_images(message, _IMAGE_DROPPED) for message in newest]
+            continue
         text = newest[long]["content"]
         newest[long] = {**newest[long], "content": cut(text, len(text) // 2)}

@@ -25,6 +25,10 @@ class ToolsUnsupportedError(ModelError):
     """The model or its server refuses the `tools` parameter."""
 
 
+class ImagesRefusedError(ModelError):
+    """The model or its server refuses a request for its images, or takes none at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelToolCall:
     """A function call as the model wrote it: `arguments` is its raw text, perhaps broken JSON."""
@@ -62,6 +66,7 @@ class Model(Protocol):
         Raises:
             ContextOverflowError: the request is too long for the model.
             ToolsUnsupportedError: `tools` were given and are refused.
+            ImagesRefusedError: an image among the messages is refused.
             ModelError: anything else that retries could not mend.
         """
         ...

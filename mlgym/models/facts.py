@@ -30,6 +30,27 @@ class Capabilities:
     price: tuple[float, float] | None = None
 
 
+def takes_images(name: str) -> bool | None:
+    """Whether the model `name` is known to take images, or not to; None where nobody says."""
+    if name.startswith(SCRIPTED):
+        return None
+    if is_text_only(name):
+        return False
+    model = resolve_alias(name)
+    ours = find_deployment(model)
+    if ours is not None and ours.images is not None:
+        return ours.images
+    known = model_facts(model).get("supports_vision")
+    return None if known is None else bool(known)
+
+
+def is_text_only(name: str) -> bool:
+    """Whether our own list, without a look into litellm's, says that the model takes no images."""
+    model = resolve_alias(name)
+    ours = find_deployment(model)
+    return model.startswith(LOCAL) or (ours is not None and ours.images is False)
+
+
 def capabilities(name: str) -> Capabilities:
     """What is known of the model `name`. Never asks the network; loads litellm unless local."""
     if name.startswith(SCRIPTED):
@@ -42,12 +63,11 @@ def capabilities(name: str) -> Capabilities:
         return Capabilities(ours.window, ours.output, bool(ours.tools), ours.images)
     facts = model_facts(model)
     output = ours.output if ours is not None else None
-    images = ours.images if ours is not None else None
     return Capabilities(
         window=window(model),
         output=output or facts.get("max_output_tokens"),
         tools=supports_tools(model),
-        images=images if images is not None else facts.get("supports_vision"),
+        images=takes_images(name),
         thinks=facts.get("supports_reasoning"),
         caches=facts.get("supports_prompt_caching"),
         price=price_of(model),

@@ -1,7 +1,7 @@
 """Sorts what a failed request raised: overflow, no tools, gone for good, or worth another try.
 
-Servers tell an overflow or a refusal of tools in words only, and each in its own; the patterns here
-are those of OpenAI, Anthropic, Gemini, OpenRouter, Groq, vLLM, llama.cpp and Ollama.
+Servers tell an overflow or a refusal of tools or images in words only, and each in its own; the
+patterns here are those of OpenAI, Anthropic, Gemini, OpenRouter, Groq, vLLM, llama.cpp and Ollama.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from time import time
 from typing import Any
 
 from mlgym.errors import ModelError
-from mlgym.models.base import ContextOverflowError, ToolsUnsupportedError
+from mlgym.models.base import ContextOverflowError, ImagesRefusedError, ToolsUnsupportedError
 from mlgym.models.library import litellm
 
 _OVERFLOW = re.compile(
@@ -29,6 +29,15 @@ _NO_TOOLS = re.compile(
     r"|(unrecogni[sz]ed|unknown|unexpected|extra).{0,60}\btools\b"
     r"|\btools\b.{0,60}(extra inputs|not permitted|not allowed)"
     r"|requires --(enable-auto-tool-choice|jinja|tool-call-parser)|tools param requires",
+    re.I | re.S,
+)
+_NO_IMAGES = re.compile(
+    r"\b(images?|image_url|vision)\b.{0,60}"
+    r"((not |un)support|only supported|invalid|exceed|too large)"
+    r"|((not |un)support|could not|cannot|unable to|failed to|invalid).{0,40}"
+    r"\b(images?|image_url)\b"
+    r"|(not a|no) multi-?modal|support image input|unknown variant .image_url"
+    r"|content must be a string|only text|invalid content type",
     re.I | re.S,
 )
 _FOR_GOOD = re.compile(r"insufficient_quota|current quota|credit balance|billing", re.I)
@@ -48,15 +57,18 @@ class LateAnswerError(Exception):
     """The server did not finish its answer in time."""
 
 
-def sort_failure(model: str, error: Exception, with_tools: bool) -> str:
+def sort_failure(model: str, error: Exception, with_tools: bool, with_images: bool = False) -> str:
     """What went wrong, in a line, where another try may mend it.
 
     Raises:
-        ContextOverflowError, ToolsUnsupportedError, ModelError: where none can.
+        ContextOverflowError, ToolsUnsupportedError, ImagesRefusedError, ModelError: where none
+            can.
     """
     words = _STUTTER.sub("", str(error))[:_SHOWN]
     said = f"{model}: {type(error).__name__}: {words}"
     status = getattr(error, "status_code", None)
+    if with_images and status != 429 and (status == 413 or _NO_IMAGES.search(words)):
+        raise ImagesRefusedError(said) from error
     # A rate limit may speak of tokens, yet passes; but not for one request above the limit.
     if isinstance(error, litellm().exceptions.ContextWindowExceededError) or (
         _OVERFLOW.search(words) and (status != 429 or "too large" in words)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mlgym.errors import ModelError
 from mlgym.models.base import (
     ContextOverflowError,
+    ImagesRefusedError,
     Message,
     Model,
     Reply,
@@ -52,7 +53,7 @@ class FallbackModel:
         while True:
             try:
                 reply = self._ask(messages, tools)
-            except ContextOverflowError:
+            except (ContextOverflowError, ImagesRefusedError):
                 raise
             except ModelError as error:
                 # An episode that began with tools cannot go on without: such a one is passed over.

@@ -25,6 +25,7 @@ from mlgym.models.base import (
 from mlgym.models.caching import cache_marks
 from mlgym.models.failures import retry_after, sort_failure
 from mlgym.models.fits import check_fits
+from mlgym.models.images import count_images
 from mlgym.models.library import provider_of, supports_tools, window
 from mlgym.models.request import ask_within
 from mlgym.models.settings import ModelSettings
@@ -78,7 +79,7 @@ class LiteLLMModel:
                 response = ask_within(request, self._settings.timeout_s)
             # This is where a provider's failures are classified, whatever litellm makes of them.
             except Exception as error:  # noqa: BLE001
-                wait = self._wait(error, tried, bool(tools))
+                wait = self._wait(error, tried, bool(tools), count_images(*messages) > 0)
             else:
                 return self._reply(response, messages, tools, time.monotonic() - began)
             self._sleep(wait)
@@ -116,11 +117,11 @@ class LiteLLMModel:
             ]
         return request
 
-    def _wait(self, error: Exception, tried: int, with_tools: bool) -> float:
+    def _wait(self, error: Exception, tried: int, with_tools: bool, with_images: bool) -> float:
         """How long to wait before the next try, in seconds; raises where there is none."""
         settings = self._settings
         try:
-            reason = sort_failure(self.name, error, with_tools)
+            reason = sort_failure(self.name, error, with_tools, with_images)
             if tried > settings.retries:
                 raise ModelError(f"{self.name}: {reason} ({tried} tries)") from error
             wait = retry_after(error)

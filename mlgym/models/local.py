@@ -12,7 +12,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mlgym.errors import ConfigError, MLGymError, ModelError
-from mlgym.models.base import ContextOverflowError, Message, Reply, ToolsUnsupportedError
+from mlgym.models.base import (
+    ContextOverflowError,
+    ImagesRefusedError,
+    Message,
+    Reply,
+    ToolsUnsupportedError,
+)
 from mlgym.models.facts import LOCAL, capabilities
 from mlgym.models.settings import ModelSettings
 from mlgym.models.transcript import Record, Transcript
@@ -122,7 +128,7 @@ class LocalModel:
 def _text(message: Message) -> str:
     content = message.get("content") or ""
     if not isinstance(content, str):
-        raise ModelError("a local model reads text only")
+        raise ImagesRefusedError("a local model reads text only")
     return content
 
 

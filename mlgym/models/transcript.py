@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlgym.models.base import Message
+from mlgym.models.images import by_reference
 from mlgym.types import ToolSpec, Usage
 
 Record = Callable[[Mapping[str, Any]], None]
@@ -15,8 +16,8 @@ class Transcript:
     """Hands entries of these kinds to `record`, in the order in which things happened.
 
     `request`: `messages` are those after the first `kept` of the request before; `tools` are given
-    where they changed. `retry`: `reason`, `wait_s`. `reply`: `raw`, `usage`, `estimated` (the
-    server counted no tokens), `latency_s`. `failure`: `reason`.
+    where they changed; images stand by their names. `retry`: `reason`, `wait_s`. `reply`: `raw`,
+    `usage`, `estimated` (the server counted no tokens), `latency_s`. `failure`: `reason`.
     """
 
     def __init__(self, model: str, record: Record) -> None:
@@ -35,7 +36,7 @@ class Transcript:
             kept += 1
         self._sent = list(messages)
         entry: dict[str, Any] = {"kind": "request", "model": self._model, **settings, "kept": kept}
-        entry["messages"] = [dict(message) for message in messages[kept:]]
+        entry["messages"] = [dict(by_reference(message)) for message in messages[kept:]]
         names = [tool.name for tool in tools]
         if names != self._tools:
             entry["tools"] = self._tools = names

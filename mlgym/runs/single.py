@@ -14,12 +14,15 @@ from mlgym.config import RunConfig
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError, SandboxError
 from mlgym.models.base import Model
+from mlgym.models.facts import is_text_only
 from mlgym.models.registry import ModelSettings, check_model, make_model
 from mlgym.rollout import Outcome, RolloutLimits, rollout
 from mlgym.runs.record import run_record
 from mlgym.runs.store import TRAJECTORY, RunFolder, new_run
 from mlgym.sandbox.base import MB
 from mlgym.tools.aids import KeptNotes, Literature
+from mlgym.tools.images import VIEW_IMAGE
+from mlgym.tools.registry import tool_specs
 from mlgym.trajectory import TrajectoryWriter
 from mlgym.types import Transition
 
@@ -44,11 +47,18 @@ def make_env(
         data_seed=config.data_seed,
         max_steps=config.max_steps,
         solution=found.spec.needs_solution,
-        tools=found.spec.tools,
+        tools=_tools(config, found),
         runtime=config.runtime,
         memory=memory or config.memory,
         literature=literature or config.literature,
     )
+
+
+def _tools(config: RunConfig, found: FoundAgent) -> tuple[str, ...] | None:
+    """The tools that actions may call, all where None: no images for a model that takes none."""
+    if config.model is None or not is_text_only(config.model):
+        return found.spec.tools
+    return tuple(tool.name for tool in tool_specs(found.spec.tools) if tool.name != VIEW_IMAGE)
 
 
 def check(config: RunConfig) -> FoundAgent:
@@ -134,7 +144,10 @@ def _play(
     with closing(env), TrajectoryWriter(folder.path / TRAJECTORY) as writer:
 
         def record(transition: Transition) -> None:
+            image = env.episode.image
             try:
+                if image is not None and transition.image == image.name:
+                    folder.write_image(image)
                 writer.write(transition)
                 if transition.step == 0 and config.memory is not None:
                     folder.keep_notes(env.episode.memory.texts)

@@ -1,6 +1,8 @@
 """A run's folder: `run.json`, `trajectory.jsonl`, `model.jsonl`, `workspace.tar.zst`, `log.txt`.
 A run with `--memory` has `memory.jsonl` too: the notes that it began with.
 
+Images that the agent looked at lie beside, each once, in `images/`.
+
 `run.json` is there from the start, with `exit_reason` null for as long as the run has not ended, so
 that a run killed at any moment can be read. It is replaced atomically; the other files only grow.
 """
@@ -24,7 +26,7 @@ import zstandard
 
 from mlgym.errors import ConfigError, SandboxError
 from mlgym.trajectory import read_trajectory
-from mlgym.types import Transition
+from mlgym.types import Image, Transition
 
 RECORD = "run.json"
 TRAJECTORY = "trajectory.jsonl"
@@ -80,6 +82,19 @@ class RunFolder:
         """Keep the notes that there were at the start as `memory.jsonl`, as a memory's file."""
         lines = (json.dumps({"text": text}) + "\n" for text in texts)
         (self.path / MEMORY).write_text("".join(lines), encoding="utf-8")
+
+    def write_image(self, image: Image) -> None:
+        """Keep an image at its name, once."""
+        path = self.path / image.name
+        if path.exists():
+            return
+        path.parent.mkdir(exist_ok=True)
+        fresh = path.with_name(f".{path.name}.new")
+        try:
+            fresh.write_bytes(image.data)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def write_workspace(self, pieces: Iterable[bytes]) -> None:
         """Keep a tar stream as `workspace.tar.zst`; nothing where the stream breaks off."""

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mlgym.errors import unknown_name
-from mlgym.tools import editor, grade, literature, memory, search, viewer
+from mlgym.tools import editor, grade, images, literature, memory, search, viewer
 from mlgym.tools.base import ActionError, Tool, ToolContext
 from mlgym.tools.shell import Shell
 from mlgym.tools.text import MOST_DIGITS, first_word, whole_lines
@@ -26,6 +26,7 @@ TOOLS: tuple[Tool, ...] = (
     *search.TOOLS,
     *memory.TOOLS,
     *literature.TOOLS,
+    *images.TOOLS,
     *grade.TOOLS,
 )
 _BY_NAME = {tool.spec.name: tool for tool in TOOLS}

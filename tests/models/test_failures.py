@@ -20,7 +20,9 @@ from model_server import (
 )
 
 from mlgym.errors import ModelError
-from mlgym.models.base import ContextOverflowError, ToolsUnsupportedError
+from mlgym.models.base import ContextOverflowError, ImagesRefusedError, ToolsUnsupportedError
+from mlgym.models.images import image_part
+from mlgym.types import Image
 
 
 @pytest.mark.parametrize(
@@ -164,3 +166,35 @@ def test_an_overflow_is_known_by_many_words_with_its_window(answer, window):
 def test_a_server_that_refuses_tools_is_told_apart(answer):
     with ModelServer([answer]) as server, pytest.raises(ToolsUnsupportedError):
         Asked(server).complete(HELLO, [BASH])
+
+
+SHOWN = [{"role": "user", "content": [image_part(Image("image/png", b"x"))]}]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        fails(400, "tester is not a multimodal model"),
+        fails(400, "Invalid content type. image_url is only supported by certain models."),
+        fails(400, "messages.0.content.1.image.source: image exceeds 5 MB maximum"),
+        fails(400, "Could not process image"),
+        fails(404, "No endpoints found that support image input"),
+        fails(413, "Request Entity Too Large"),
+        fails(422, "messages[3]: unknown variant `image_url`, expected `text`"),
+        fails(500, "image input is not supported - hint: you may need to provide the mmproj"),
+    ],
+    ids=lambda answer: str(answer.body)[25:60],
+)
+def test_a_refusal_of_images_is_told_apart_where_there_were_any(answer):
+    with ModelServer(lambda _: answer) as server:
+        asked = Asked(server, retries=0)
+        with pytest.raises(ImagesRefusedError):
+            asked.complete(SHOWN)
+        with pytest.raises(ModelError) as other:
+            asked.complete(HELLO)
+    assert not isinstance(other.value, ImagesRefusedError)
+
+
+def test_a_rate_limit_that_speaks_of_images_passes():
+    with ModelServer([fails(429, "images per minute exceeded"), says("hi")]) as server:
+        assert Asked(server).complete(SHOWN).text == "hi"

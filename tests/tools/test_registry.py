@@ -57,6 +57,7 @@ calls = st.one_of(
     call("memory_write", {"text": line}),
     call("memory_read", {"query": st.one_of(line, st.just(""))}, limit=number.map(lambda n: n + 1)),
     call("literature_search", {"query": line}, limit=number.map(lambda n: n + 1)),
+    call("view_image", {"path": line}),
 )
 
 
@@ -223,6 +224,7 @@ def test_the_names_and_parameters_are_the_published_ones() -> None:
         "memory_write": ["text"],
         "memory_read": ["query", "limit"],
         "literature_search": ["query", "limit"],
+        "view_image": ["path"],
         "validate": [],
         "submit": [],
         "forfeit": [],
