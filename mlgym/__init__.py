@@ -13,6 +13,7 @@ from mlgym.registration import register_builtin, register_packs
 
 if TYPE_CHECKING:
     from mlgym.agent import Agent, Decision, Observation
+    from mlgym.catalog import home
     from mlgym.chat.chat import Chat
     from mlgym.chat.conversation import Conversation, cut, without_thoughts
     from mlgym.chat.policy import ContextPolicy
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mlgym.snapshot import Snapshot
     from mlgym.tools.base import ActionError
     from mlgym.tools.registry import action_of
+    from mlgym.tools.typed import is_whole, split_actions
     from mlgym.trajectory import read_trajectory
     from mlgym.types import (
         BriefLimits,
@@ -75,13 +77,17 @@ __all__ = [
     "Usage",
     "action_of",
     "cut",
+    "home",
+    "is_whole",
     "read_trajectory",
     "register_packs",
+    "split_actions",
     "without_thoughts",
 ]
 
 _HOMES = {
     "mlgym.agent": ("Agent", "Decision", "Observation"),
+    "mlgym.catalog": ("home",),
     "mlgym.chat.chat": ("Chat",),
     "mlgym.chat.conversation": ("Conversation", "cut", "without_thoughts"),
     "mlgym.chat.policy": ("ContextPolicy",),
@@ -100,6 +106,7 @@ _HOMES = {
     "mlgym.snapshot": ("Snapshot",),
     "mlgym.tools.base": ("ActionError",),
     "mlgym.tools.registry": ("action_of",),
+    "mlgym.tools.typed": ("is_whole", "split_actions"),
     "mlgym.trajectory": ("read_trajectory",),
     "mlgym.types": (
         "BriefLimits",

@@ -106,8 +106,10 @@ class View(Protocol):
     ) -> None: ...
 
 
-def make_view(env: MLGymEnv, agent: str, model: str | None, *, on_stderr: bool) -> View:
-    """The view that fits where the output goes."""
+def make_view(
+    env: MLGymEnv, agent: str, model: str | None, *, on_stderr: bool, live: bool = True
+) -> View:
+    """The view that fits where the output goes; without `live` a line for each step."""
     spec = env.task.spec
     parts = (spec.id, agent, model, env.sandbox_name, f"{env.profile} data")
     progress = Progress(
@@ -118,7 +120,7 @@ def make_view(env: MLGymEnv, agent: str, model: str | None, *, on_stderr: bool) 
         remaining_s=spec.budget.wall_s,
     )
     console = make_console(on_stderr=on_stderr)
-    return (LiveView if console.is_terminal else PlainView)(env, progress, console)
+    return (LiveView if live and console.is_terminal else PlainView)(env, progress, console)
 
 
 class PlainView:

@@ -171,7 +171,8 @@ def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
     ready_image(env.task, env.sandbox_name, note)
     ready_data(env.task, env.profile, config.data_seed, note)
     ready_model(config.model, note)
-    with make_view(env, config.agent, config.model, on_stderr=json) as view:
+    live = not found.spec.interactive
+    with make_view(env, config.agent, config.model, on_stderr=json, live=live) as view:
         folder, record, _ = run_episode(
             config, found, env, on_transition=view.see, on_action=view.act, log=note
         )

@@ -1,7 +1,6 @@
 """A run's folder: `run.json`, `trajectory.jsonl`, `model.jsonl`, `workspace.tar.zst`, `log.txt`.
-A run with `--memory` has `memory.jsonl` too: the notes that it began with.
-
-Images that the agent looked at lie beside, each once, in `images/`.
+A run with `--memory` has `memory.jsonl` too: the notes that it began with. Images that the agent
+looked at lie beside, each once, in `images/`.
 
 `run.json` is there from the start, with `exit_reason` null for as long as the run has not ended, so
 that a run killed at any moment can be read. It is replaced atomically; the other files only grow.

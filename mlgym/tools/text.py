@@ -92,6 +92,12 @@ def take_block(lines: Sequence[str], name: str, usage: str, is_last: bool) -> tu
     raise ActionError(f"{name}: no line {tag} closes the block <<{tag}. Send:\n{usage}")
 
 
+def opens_block(line: str) -> str:
+    """The TAG of a line `<<TAG`, `""` where it is none."""
+    found = _BLOCK.match(line)
+    return found[2] if found else ""
+
+
 def block(lines: str, no_newline: bool = False) -> str:
     """`lines` between a `<<TAG` and a `TAG` that does not occur in them."""
     present = set(lines.split("\n"))
