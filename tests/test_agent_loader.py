@@ -1,5 +1,6 @@
 """Agents are found by name, folder or import path; every mistake says where it is."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -199,7 +200,8 @@ def test_an_agent_that_needs_a_model_is_refused_without_one(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("name", sorted(catalog.shelf("agents")))
-def test_every_shipped_agent_can_be_made(name, tmp_path):
+def test_every_shipped_agent_can_be_made(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("ls\n"))
     recorded = tmp_path / "trajectory.jsonl"
     recorded.touch()
     found = find_agent(name)
