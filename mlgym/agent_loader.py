@@ -37,8 +37,8 @@ class AgentSpec(BaseModel):
     tools that the agent may call, all where absent. `settings` belong to the class, `model` to the
     model it is given, `context` to the conversation with it. `fallback` is the agent to take where
     the model's server refuses tools, with `fallback_settings` over its own. A `branching` agent may
-    go back to earlier states of its episode (`Decision.goto`). An `interactive` one has the terminal
-    for itself: no live view is drawn.
+    go back to earlier states of its episode (`Decision.goto`). An `interactive` one has the
+    terminal for itself: no live view is drawn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
