@@ -23,6 +23,7 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("house_price", 1),
     ("meta_maze", 1),
     ("mnli", 1),
+    ("model_soup", 1),
     ("mountain_car", 1),
     ("prisoners_dilemma", 1),
     ("sat3", 1),
