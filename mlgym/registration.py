@@ -20,6 +20,7 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("breakout_minatar", 1),
     ("cifar10", 1),
     ("fashion_mnist", 1),
+    ("fineweb_lm", 1),
     ("house_price", 1),
     ("meta_maze", 1),
     ("mnli", 1),
