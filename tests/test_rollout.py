@@ -251,19 +251,21 @@ def test_a_reset_that_fails_is_an_outcome_too():
     assert (outcome.steps, kept, outcome.error) == (0, [], "no room")
 
 
-def interrupt_after(seconds):
+def interrupt_sleep(action):
+    """For `on_action`: an interrupt half a second after a command that sleeps was sent."""
+
     def send():
-        time.sleep(seconds)
+        time.sleep(0.5)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    threading.Thread(target=send, daemon=True).start()
+    if action.startswith("sleep"):
+        threading.Thread(target=send, daemon=True).start()
 
 
 def test_an_interrupt_during_a_command_scores_the_best_validation(env):
     agent = Script("validate", "sleep 60", "echo never")
     play_began = time.monotonic()
-    interrupt_after(2)
-    outcome, kept = play(env, agent)
+    outcome, kept = play(env, agent, on_action=interrupt_sleep)
     assert (outcome.status, outcome.exit_reason) == ("scored", "interrupted")
     assert outcome.score.source == "best_validated"
     assert (kept[-1].action, kept[-1].tool) == (None, "finish")
@@ -273,8 +275,7 @@ def test_an_interrupt_during_a_command_scores_the_best_validation(env):
 
 
 def test_an_interrupt_during_a_command_scores_the_workspace_where_nothing_was_validated(env):
-    interrupt_after(1)
-    outcome, _ = play(env, Script("sleep 60"))
+    outcome, _ = play(env, Script("sleep 60"), on_action=interrupt_sleep)
     assert (outcome.status, outcome.exit_reason) == ("scored", "interrupted")
     assert outcome.score.source == "last_workspace"
 
