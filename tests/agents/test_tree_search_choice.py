@@ -25,7 +25,7 @@ class Inside:
 
     def act(self, observation):
         self.heard.append(observation)
-        return Decision("submit" if "done" in observation.text else "true")
+        return Decision("submit" if "enough" in observation.text else "true")
 """
 
 
@@ -93,7 +93,7 @@ def test_where_nowhere_is_left_to_branch_from_the_best_is_handed_in(world, strat
     made = world(strategy=strategy, branches=1)
     made.act()
     made.act()
-    decision = made.act(5.0, text="done")
+    decision = made.act(5.0, text="enough")
     assert (decision.action, decision.goto) == ("submit", 2)
 
 
