@@ -252,8 +252,7 @@ def test_a_reset_that_fails_is_an_outcome_too():
 
 
 def interrupt_sleep(action):
-    """For `on_action`: an interrupt half a second after a command that sleeps was sent."""
-
+    # Half a second after a command that sleeps was sent.
     def send():
         time.sleep(0.5)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
