@@ -28,6 +28,7 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("mountain_car", 1),
     ("prisoners_dilemma", 1),
     ("sat3", 1),
+    ("tree_skeletons", 1),
 )
 """(task, version) of every task that MLGym ships."""
 
