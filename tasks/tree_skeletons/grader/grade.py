@@ -18,9 +18,10 @@ def grade(submission, answers, split, rng):
     }
     real = checked(**hidden[split])
     samples = read_samples(submission / "samples.npz", len(real))
+    known = checked(**read_arrays(answers / "known.npz"))
     units = statistics(checked(**norms))
     terms = distances(statistics(samples), statistics(real), units)
-    copies, repeats = copied(samples, read_known(answers / "known.npy"))
+    copies, repeats = copied(samples, known)
     unlikeness = float(np.mean(list(terms.values())))
     price = PRICE * max(0.0, float(np.mean(copies | repeats)) - FREE)
     return {
@@ -38,10 +39,3 @@ def read_arrays(path):
 
 
 KINDS = {"nodes": np.float64, "parents": np.int64, "counts": np.int64}
-
-
-def read_known(path):
-    """The training trees: x, y and parent of each node, the latter -2 behind the last."""
-    known = np.load(path).astype(np.float64)
-    above = known[:, :, 2].astype(np.int64)
-    return checked(known[:, :, :2], above, (above > -2).sum(axis=1))
