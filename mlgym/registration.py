@@ -19,6 +19,7 @@ BUILTIN_TASKS: tuple[tuple[str, int], ...] = (
     ("blotto", 1),
     ("breakout_minatar", 1),
     ("cifar10", 1),
+    ("coco_captioning", 1),
     ("fashion_mnist", 1),
     ("fineweb_lm", 1),
     ("house_price", 1),
