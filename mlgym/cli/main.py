@@ -15,7 +15,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mlgym.cli import agents, bench, data, doctor, gc, grade, images, models, replay, run, tasks
+from mlgym.cli import (
+    agents,
+    bench,
+    data,
+    doctor,
+    gc,
+    grade,
+    images,
+    models,
+    replay,
+    run,
+    runs,
+    tasks,
+)
 from mlgym.cli.output import note, show
 from mlgym.errors import ConfigError, MLGymError, SubmissionError, TaskError
 
@@ -59,6 +72,7 @@ def options(
 app.command("run")(run.run)
 app.command("grade")(grade.grade)
 app.command("replay")(replay.replay)
+app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(data.app, name="data")
 app.add_typer(images.app, name="images")

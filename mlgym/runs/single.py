@@ -98,7 +98,8 @@ def run_episode(
     """
     folder = new_run(config.out, env.task.spec.id, config.agent)
     try:
-        return _play(config, found, env, folder, on_transition, on_action, log)
+        with folder.held():
+            return _play(config, found, env, folder, on_transition, on_action, log)
     except ConfigError:
         folder.discard()
         raise

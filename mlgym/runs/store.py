@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,10 @@ MODEL = "model.jsonl"
 WORKSPACE = "workspace.tar.zst"
 LOG = "log.txt"
 MEMORY = "memory.jsonl"
+IMAGES = "images"
+CHECKPOINT = "checkpoint"
+PARTS = (RECORD, TRAJECTORY, MODEL, WORKSPACE, LOG, MEMORY, IMAGES, CHECKPOINT)
+"""All that a run folder holds."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 
@@ -62,6 +67,33 @@ class RunFolder:
     @property
     def has_record(self) -> bool:
         return (self.path / RECORD).exists()
+
+    @contextlib.contextmanager
+    def held(self) -> Generator[None, None, None]:
+        """Mark the run as running, for as long as this process lives and does not leave.
+
+        Where the file system has no such locks it goes unmarked.
+
+        Raises:
+            ConfigError: another process is at work on it.
+        """
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # Readers hold it for a moment.
+            if not any(_locked(handle, fcntl.LOCK_EX) or time.sleep(0.02) for _ in range(10)):
+                raise ConfigError(f"{self.path}: this run is running")
+            yield
+        finally:
+            os.close(handle)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process of this machine is at work on it."""
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return not _locked(handle, fcntl.LOCK_SH)
+        finally:
+            os.close(handle)
 
     def log(self, line: str) -> None:
         """Append a line, with the time, to `log.txt`, if there is room: no run ends for its log."""
@@ -132,6 +164,17 @@ class RunFolder:
 
     def transitions(self) -> list[Transition]:
         return read_trajectory(self.path / TRAJECTORY)
+
+
+def _locked(handle: int, kind: int) -> bool:
+    """Whether nobody else holds the lock; what cannot be locked is held by nobody."""
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def new_run(root: Path, task: str, agent: str) -> RunFolder:

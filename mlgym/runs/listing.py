@@ -1,0 +1,182 @@
+"""What lies in a folder of runs: a row for each, whatever state it is in; what may be removed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+from mlgym.errors import ConfigError
+from mlgym.runs.store import PARTS, RECORD, TRAJECTORY, RunFolder
+
+STATES = ("scored", "unscored", "infrastructure_failure", "running", "cut_off", "broken")
+"""`cut_off`: its process ended before it did. `broken`: its `run.json` is missing or no record."""
+_ENDED = STATES[:3]
+_DEEPEST = 3
+_LARGEST_RECORD = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run folder in short. What its record does not tell, or tells in a wrong type, is None.
+
+    `value` is the primary metric on the test split, `score` its normalized form. `status` is one of
+    `STATES`; `problem` says what is broken, else it is empty.
+    """
+
+    path: Path
+    status: str
+    problem: str = ""
+    task: str | None = None
+    profile: str | None = None
+    data_seed: int | None = None
+    agent: str | None = None
+    model: str | None = None
+    seed: int | None = None
+    exit_reason: str | None = None
+    steps: int | None = None
+    primary: str | None = None
+    value: float | None = None
+    score: float | None = None
+    total_reward: float | None = None
+    cost_usd: float | None = None
+    started_at: str | None = None
+    duration_s: float | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    def to_json(self) -> dict[str, Any]:
+        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"run_id": self.run_id, **row, "path": str(self.path)}
+
+
+def list_runs(root: Path) -> list[Row]:
+    """A row for each run folder in `root` and in the folders therein, by id.
+
+    A folder with a `run.json` or a `trajectory.jsonl` is a run's; links are not followed.
+
+    Raises:
+        ConfigError: `root` is no folder, or cannot be read.
+    """
+    if not root.is_dir():
+        raise ConfigError(f"{root}: found no folder there, expected one that holds run folders")
+    try:
+        found = list(_run_folders(root, _DEEPEST))
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}") from error
+    return sorted(map(read_row, found), key=lambda row: (row.run_id, str(row.path)))
+
+
+def _run_folders(root: Path, deeper: int) -> Iterator[Path]:
+    with os.scandir(root) as entries:
+        folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for path in map(Path, folders):
+        if any((path / name).is_file() for name in (RECORD, TRAJECTORY)):
+            yield path
+        elif deeper > 1:
+            yield from _run_folders(path, deeper - 1)
+
+
+def read_row(path: Path) -> Row:
+    """The row of the run folder at `path`: whatever is wrong with it is said in the row."""
+    run = RunFolder(path)
+    try:
+        record = _record(path / RECORD)
+    except FileNotFoundError:
+        if run.is_running:
+            return Row(path, "running")
+        return Row(path, "broken", f"it holds no {RECORD}")
+    except (OSError, ValueError, RecursionError) as error:
+        return Row(path, "broken", f"{RECORD}: {error}")
+    status = _text(record, "status")
+    if status not in _ENDED:
+        return Row(path, "broken", f"{RECORD}: status: found {status!r}, expected {_ENDED}")
+    if record.get("exit_reason") is None:
+        status = "running" if run.is_running else "cut_off"
+    score = _mapping(record, "score")
+    primary = _text(score, "primary")
+    return Row(
+        path,
+        status,
+        task=_text(record, "task"),
+        profile=_text(record, "profile"),
+        data_seed=_whole(record, "data_seed"),
+        agent=_text(record, "agent"),
+        model=_text(record, "model"),
+        seed=_whole(record, "seed"),
+        exit_reason=_text(record, "exit_reason"),
+        steps=_whole(record, "steps"),
+        primary=primary,
+        value=_number(_mapping(score, "metrics"), primary or ""),
+        score=_number(score, "normalized"),
+        total_reward=_number(record, "total_reward"),
+        cost_usd=_number(_mapping(record, "usage"), "cost_usd"),
+        started_at=_text(record, "started_at"),
+        duration_s=_number(record, "duration_s"),
+    )
+
+
+def _record(path: Path) -> Mapping[str, Any]:
+    with path.open("rb") as file:
+        text = file.read(_LARGEST_RECORD + 1)
+    if len(text) > _LARGEST_RECORD:
+        raise ValueError(f"it is larger than {_LARGEST_RECORD} bytes")
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"found {found!r:.100}, expected an object")  # noqa: TRY004
+    return cast("dict[str, Any]", found)
+
+
+def _mapping(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = found.get(key)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _text(found: Mapping[str, Any], key: str) -> str | None:
+    value = found.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _whole(found: Mapping[str, Any], key: str) -> int | None:
+    value = found.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(found: Mapping[str, Any], key: str) -> float | None:
+    value = found.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def remove_run(path: Path) -> None:
+    """Remove a run folder for good.
+
+    Raises:
+        ConfigError: it is none, holds what no run leaves, or its run is running; nothing is lost.
+    """
+    if path.is_symlink() or not any((path / name).is_file() for name in (RECORD, TRAJECTORY)):
+        raise ConfigError(
+            f"{path}: found no run folder, expected one with a {RECORD}: nothing was removed"
+        )
+    path = path.resolve()
+    # What was half written when its process was killed has a name of its own.
+    known = {*PARTS, *(f".{name}.new" for name in PARTS)}
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in known)
+    if foreign:
+        raise ConfigError(
+            f"{path}: found {', '.join(foreign)}, which no run leaves: nothing was removed; take it"
+            " elsewhere, or remove the folder by hand"
+        )
+    try:
+        with RunFolder(path).held():
+            shutil.rmtree(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be removed: {error}") from error
