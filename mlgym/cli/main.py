@@ -20,6 +20,7 @@ from mlgym.cli import (
     bench,
     data,
     doctor,
+    export,
     gc,
     grade,
     images,
@@ -72,6 +73,7 @@ def options(
 app.command("run")(run.run)
 app.command("grade")(grade.grade)
 app.command("replay")(replay.replay)
+app.command("export")(export.export)
 app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(data.app, name="data")

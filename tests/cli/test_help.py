@@ -15,6 +15,7 @@ COMMANDS = [
     ("run",),
     ("grade",),
     ("replay",),
+    ("export",),
     ("runs", "list"),
     ("runs", "show"),
     ("runs", "diff"),
@@ -57,6 +58,6 @@ def test_python_m_mlgym_is_the_command() -> None:
 
 
 def test_what_comes_later_is_absent(mlgym: Mlgym) -> None:
-    for later in ("eval", "report", "view", "export"):
+    for later in ("eval", "report", "view"):
         assert mlgym(later).code == 2
     assert mlgym("run", "--task", "blotto", "--agent", "oracle", "--resume", "x").code == 2
