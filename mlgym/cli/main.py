@@ -24,6 +24,7 @@ from mlgym.cli import (
     gc,
     grade,
     images,
+    import_traj,
     models,
     replay,
     run,
@@ -74,6 +75,7 @@ app.command("run")(run.run)
 app.command("grade")(grade.grade)
 app.command("replay")(replay.replay)
 app.command("export")(export.export)
+app.command("import-traj")(import_traj.import_traj)
 app.add_typer(runs.app, name="runs")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(data.app, name="data")

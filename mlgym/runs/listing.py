@@ -76,7 +76,12 @@ def list_runs(root: Path) -> list[Row]:
 
 def _run_folders(root: Path, deeper: int) -> Iterator[Path]:
     with os.scandir(root) as entries:
-        folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        # What begins with a dot is in the making.
+        folders = [
+            entry.path
+            for entry in entries
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+        ]
     for path in map(Path, folders):
         if any((path / name).is_file() for name in (RECORD, TRAJECTORY)):
             yield path

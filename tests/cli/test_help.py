@@ -16,6 +16,7 @@ COMMANDS = [
     ("grade",),
     ("replay",),
     ("export",),
+    ("import-traj",),
     ("runs", "list"),
     ("runs", "show"),
     ("runs", "diff"),
