@@ -178,7 +178,7 @@ def replay(
             if found is None:
                 return
             same_metrics = same_metrics and _same(recorded.metrics, found.metrics)
-            differences = list(_differences(env, recorded, found))
+            differences = list(compare_steps(env, recorded, found))
             if recorded.step > 0 and recorded.action is None and ending is None:
                 differences = [item for item in differences if item.field != "observation"]
             if same_metrics and not _close(recorded.reward, found.reward):
@@ -222,7 +222,8 @@ class _Branches:
             snapshot.close()
 
 
-def _differences(env: MLGymEnv, recorded: Transition, found: Transition) -> Iterator[Difference]:
+def compare_steps(env: MLGymEnv, recorded: Transition, found: Transition) -> Iterator[Difference]:
+    """Where a step that was run again in `env` is not as it was recorded; rewards apart."""
     for field in ("observation", "exit_code", "terminated", "truncated", "tool", "image"):
         before, now = getattr(recorded, field), getattr(found, field)
         if before != now:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -26,6 +26,7 @@ from mlgym.cli.output import money, note, one_line, seconds, show, show_json
 from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mlgym.agent_loader import FoundAgent
     from mlgym.config import RunConfig
     from mlgym.env import MLGymEnv
 
@@ -33,6 +34,7 @@ _EXIT_CODES = {"scored": 0, "unscored": 1, "infrastructure_failure": 3}
 
 
 def run(
+    context: typer.Context,
     task: Annotated[
         str | None, typer.Option("--task", help="A task's name or folder.", metavar="ID")
     ] = None,
@@ -96,6 +98,14 @@ def run(
         ),
     ] = None,
     out: RunsFolder = Path("runs"),
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", help="Go on with this run, which was killed.", metavar="RUN"),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Resume only while steps give what they gave before."),
+    ] = False,
     demo: Annotated[
         bool,
         typer.Option("--demo", help="A first look without a key: scripted words, all else real."),
@@ -105,6 +115,15 @@ def run(
     """Run an agent on a task. Exit code 1 if the run ends without a valid score."""
     from mlgym.config import RunConfig
 
+    if resume is not None:
+        _alone(context)
+        from mlgym.cli.resume import resumed
+
+        with _stdout_to_stderr(json), _terminated_as_interrupted():
+            record, folder = resumed(resume, out, json=json, strict=strict)
+        _end(record, folder, json)
+    if strict:
+        raise ConfigError("--strict belongs to --resume")
     if demo:
         task, agent, model = _demo(task, agent, model)
     if task is None:
@@ -132,7 +151,25 @@ def run(
     }
     config = RunConfig.make(**fields)
     with _stdout_to_stderr(json), _terminated_as_interrupted():
-        record, folder = _play(config, json)
+        record, folder = play(config, json)
+    _end(record, folder, json)
+
+
+def _alone(context: typer.Context) -> None:
+    """A run that is resumed brings its own configuration."""
+    given = [
+        name
+        for name in context.params
+        if str(context.get_parameter_source(name)).endswith("COMMANDLINE")
+        and name not in ("resume", "strict", "out", "json")
+    ]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ConfigError(f"--resume: the run brings its own configuration: leave out {flags}")
+
+
+def _end(record: dict[str, Any], folder: Path, json: bool) -> NoReturn:
+    """Show the record, and leave with the exit code that it stands for."""
     if json:
         show_json(record)
     if not json:
@@ -149,8 +186,17 @@ def _demo(*given: str | None) -> tuple[str, str, str]:
     return "house_price", "toolcaller", "scripted:demo"
 
 
-def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
-    """The run's record and its folder. What fails on the way is told as it happens."""
+def play(
+    config: RunConfig,
+    json: bool,
+    episode: Callable[..., Any] | None = None,
+    make: Callable[[RunConfig, FoundAgent], MLGymEnv] | None = None,
+) -> tuple[dict[str, Any], Path]:
+    """The run's record and its folder. What fails on the way is told as it happens.
+
+    `episode` is called instead of `run_episode`, `make` instead of `make_env`, with the same
+    arguments.
+    """
     from mlgym.cli.live import make_view
     from mlgym.models.local import ready_model
     from mlgym.runs.leftovers import reap
@@ -158,7 +204,7 @@ def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
     from mlgym.runs.single import check, make_env, run_episode
 
     found = check(config)
-    env = make_env(config, found)
+    env = (make or make_env)(config, found)
     spec = env.task.spec
     if config.data == "auto" and len(spec.profiles) > 1:
         why = (
@@ -173,7 +219,7 @@ def _play(config: RunConfig, json: bool) -> tuple[dict[str, Any], Path]:
     ready_model(config.model, note)
     live = not found.spec.interactive
     with make_view(env, config.agent, config.model, on_stderr=json, live=live) as view:
-        folder, record, _ = run_episode(
+        folder, record, _ = (episode or run_episode)(
             config, found, env, on_transition=view.see, on_action=view.act, log=note
         )
     view.end(_result(record, env), good=record["status"] == "scored")

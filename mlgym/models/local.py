@@ -64,6 +64,10 @@ class LocalModel:
                 raise ModelError(f"{self.name}: {error}") from error
         return self._loaded
 
+    def skip(self, count: int) -> None:
+        """Go on as after `count` replies: where a run is resumed, they were said before."""
+        self._asked = count
+
     def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> Reply:
         """See `Model.complete`. Without a temperature the likeliest word is always taken."""
         if tools:

@@ -66,6 +66,10 @@ class ScriptedModel:
         ]
         return cls(replies, f"scripted:{path}", record)
 
+    def skip(self, count: int) -> None:
+        """Go on as after `count` replies: where a run is resumed, they were said before."""
+        self._said = count
+
     def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> Reply:
         """The next reply. Raises ModelError at the script's end."""
         self._transcript.request(messages, tools, {})

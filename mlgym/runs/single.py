@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,13 +19,15 @@ from mlgym.models.base import Model
 from mlgym.models.facts import is_text_only
 from mlgym.models.registry import ModelSettings, check_model, make_model
 from mlgym.rollout import Outcome, RolloutLimits, rollout
+from mlgym.runs.kept_env import KeptEnv, Past
 from mlgym.runs.record import run_record
-from mlgym.runs.store import TRAJECTORY, RunFolder, new_run
+from mlgym.runs.remembering import REPLIES, RememberingModel, StrayedError
+from mlgym.runs.store import CHECKPOINT, TRAJECTORY, RunFolder, new_run
 from mlgym.sandbox.base import MB
 from mlgym.tools.aids import KeptNotes, Literature
 from mlgym.tools.images import VIEW_IMAGE
 from mlgym.tools.registry import tool_specs
-from mlgym.trajectory import TrajectoryWriter
+from mlgym.trajectory import Difference, TrajectoryWriter
 from mlgym.types import Transition
 
 Log = Callable[[str], None]
@@ -78,6 +82,29 @@ def check(config: RunConfig) -> FoundAgent:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who follows an episode. `on_action` gets every action before it is run, `on_transition` what
+    came of it, `log` what else there is to say."""
+
+    on_transition: Callable[[Transition], None] = lambda _: None
+    on_action: Callable[[str], None] = lambda _: None
+    log: Log = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where an episode begins: at its beginning, or where it was broken off.
+
+    `started_at` is when it began at first, `spent_s` what it has taken since.
+    """
+
+    past: Past = field(default_factory=Past)
+    strict: bool = False
+    started_at: str | None = None
+    spent_s: float = 0.0
+
+
 def run_episode(
     config: RunConfig,
     found: FoundAgent,
@@ -98,8 +125,7 @@ def run_episode(
     """
     folder = new_run(config.out, env.task.spec.id, config.agent)
     try:
-        with folder.held():
-            return _play(config, found, env, folder, on_transition, on_action, log)
+        return play(config, found, env, folder, Watch(on_transition, on_action, log), Start())
     except ConfigError:
         folder.discard()
         raise
@@ -109,23 +135,53 @@ def run_episode(
         raise _unwritable(folder, error) from error
 
 
+def play(
+    config: RunConfig,
+    found: FoundAgent,
+    env: MLGymEnv,
+    folder: RunFolder,
+    watch: Watch,
+    start: Start,
+) -> tuple[RunFolder, dict[str, Any], Outcome]:
+    """Play an episode in its folder, from its start to its end. Closes `env`.
+
+    Raises:
+        ConfigError: as `run_episode`; or it does not come back to where it was broken off.
+        DiffersError: see `KeptEnv`. Then, as after a ConfigError, the record is as it was.
+        SandboxError, OSError: the record cannot be written, or what was played is lost again.
+    """
+    try:
+        with folder.held():
+            return _play(config, found, env, folder, watch, start)
+    except StrayedError as error:
+        raise ConfigError(str(error)) from None
+
+
 def _play(
     config: RunConfig,
     found: FoundAgent,
     env: MLGymEnv,
     folder: RunFolder,
-    on_transition: Callable[[Transition], None],
-    on_action: Callable[[str], None],
-    log: Log,
+    watch: Watch,
+    start: Start,
 ) -> tuple[RunFolder, dict[str, Any], Outcome]:
     agent, fallback = _agents(config, found, env, folder)
+    past = start.past
 
     def tell(line: str) -> None:
         folder.log(line)
-        log(line)
+        watch.log(line)
 
-    started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    began = time.monotonic()
+    started_at = start.started_at or datetime.now(UTC).isoformat(timespec="seconds")
+    began = time.monotonic() - start.spent_s
+    unlike: list[dict[str, Any]] = []
+
+    def differs(found: Difference) -> None:
+        unlike.append(asdict(found))
+        tell(
+            f"step {found.step}: {found.field}: recorded {found.recorded!r:.200}, found"
+            f" {found.found!r:.200} when it was run again"
+        )
 
     def keep(outcome: Outcome | None) -> dict[str, Any]:
         record = run_record(
@@ -137,32 +193,44 @@ def _play(
             started_at=started_at,
             duration_s=round(time.monotonic() - began, 3),
         )
+        if unlike:
+            record["differences"] = unlike
         folder.write_record(record)
         return record
 
-    keep(None)
+    if not past.steps:
+        keep(None)
     folder.log(f"began: {config.agent} on {config.task}, {env.profile} data, {env.sandbox_name}")
+    if past.steps:
+        folder.log(f"resumed: {past.steps} steps are known, {past.checked} by a checkpoint")
+    place = folder.path / CHECKPOINT
+    kept = KeptEnv(env, place, tell, past, differs, folder.image, strict=start.strict)
     with closing(env), TrajectoryWriter(folder.path / TRAJECTORY) as writer:
 
         def record(transition: Transition) -> None:
+            known = past.recorded and transition.step < len(past.recorded)
+            if known and transition.tool in ("finish", "lost"):
+                kind = SandboxError if transition.tool == "lost" else ConfigError
+                raise kind(f"not resumed: {transition.observation.strip()}")
             image = env.episode.image
             try:
                 if image is not None and transition.image == image.name:
                     folder.write_image(image)
-                writer.write(transition)
-                if transition.step == 0 and config.memory is not None:
+                if not known:
+                    writer.write(transition)
+                if not known and transition.step == 0 and config.memory is not None:
                     folder.keep_notes(env.episode.memory.texts)
             except OSError as error:
                 raise _unwritable(folder, error) from error
-            on_transition(transition)
+            watch.on_transition(transition)
 
         outcome = rollout(
-            env,
+            kept,
             agent,
             seed=config.seed,
             limits=RolloutLimits(config.cost_limit, config.token_limit),
             on_transition=record,
-            on_action=on_action,
+            on_action=watch.on_action,
             log=tell,
             fallback=fallback,
             branching=found.spec.branching,
@@ -170,6 +238,8 @@ def _play(
         final = keep(outcome)
         folder.log(f"ended: {outcome.exit_reason}, {outcome.status}")
         _keep_workspace(env, folder)
+    # It was there to go on from, and there is nothing to go on with.
+    shutil.rmtree(folder.path / CHECKPOINT, ignore_errors=True)
     return folder, final, outcome
 
 
@@ -199,7 +269,8 @@ def _agents(
 def _model(config: RunConfig, found: FoundAgent, folder: RunFolder) -> Model | None:
     if config.model is None:
         return None
-    return make_model(config.model, _settings(config, found), folder.log_model)
+    model = make_model(config.model, _settings(config, found), folder.log_model)
+    return RememberingModel(model, folder.path / CHECKPOINT / REPLIES)
 
 
 def _settings(config: RunConfig, found: FoundAgent) -> ModelSettings:

@@ -127,6 +127,14 @@ class RunFolder:
         finally:
             fresh.unlink(missing_ok=True)
 
+    def image(self, name: str) -> Image | None:
+        """The image kept at its name, None where it is not there, or not what it was."""
+        try:
+            found = Image(f"image/{name.rpartition('.')[2]}", (self.path / name).read_bytes())
+        except OSError:
+            return None
+        return found if found.name == name else None
+
     def write_workspace(self, pieces: Iterable[bytes]) -> None:
         """Keep a tar stream as `workspace.tar.zst`; nothing where the stream breaks off."""
         fresh = self.path / f".{WORKSPACE}.new"
