@@ -103,8 +103,10 @@ def read_row(path: Path) -> Row:
     status = _text(record, "status")
     if status not in _ENDED:
         return Row(path, "broken", f"{RECORD}: status: found {status!r}, expected {_ENDED}")
+    steps = _whole(record, "steps")
     if record.get("exit_reason") is None:
         status = "running" if run.is_running else "cut_off"
+        steps = _steps_so_far(path / TRAJECTORY)
     score = _mapping(record, "score")
     primary = _text(score, "primary")
     return Row(
@@ -117,7 +119,7 @@ def read_row(path: Path) -> Row:
         model=_text(record, "model"),
         seed=_whole(record, "seed"),
         exit_reason=_text(record, "exit_reason"),
-        steps=_whole(record, "steps"),
+        steps=steps,
         primary=primary,
         value=_number(_mapping(score, "metrics"), primary or ""),
         score=_number(score, "normalized"),
@@ -137,6 +139,14 @@ def _record(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"found {found!r:.100}, expected an object")  # noqa: TRY004
     return cast("dict[str, Any]", found)
+
+
+def _steps_so_far(path: Path) -> int | None:
+    """The actions among the whole lines, of which the first is the reset."""
+    try:
+        return max(0, path.read_bytes().count(b"\n") - 1)
+    except OSError:
+        return None
 
 
 def _mapping(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -198,11 +198,13 @@ def _play(
         folder.write_record(record)
         return record
 
-    if not past.steps:
-        keep(None)
-    folder.log(f"began: {config.agent} on {config.task}, {env.profile} data, {env.sandbox_name}")
     if past.steps:
         folder.log(f"resumed: {past.steps} steps are known, {past.checked} by a checkpoint")
+    else:
+        keep(None)
+        folder.log(
+            f"began: {config.agent} on {config.task}, {env.profile} data, {env.sandbox_name}"
+        )
     place = folder.path / CHECKPOINT
     kept = KeptEnv(env, place, tell, past, differs, folder.image, strict=start.strict)
     with closing(env), TrajectoryWriter(folder.path / TRAJECTORY) as writer:

@@ -61,4 +61,3 @@ def test_python_m_mlgym_is_the_command() -> None:
 def test_what_comes_later_is_absent(mlgym: Mlgym) -> None:
     for later in ("eval", "report", "view"):
         assert mlgym(later).code == 2
-    assert mlgym("run", "--task", "blotto", "--agent", "oracle", "--resume", "x").code == 2

@@ -24,7 +24,14 @@ def some(tmp_path: Path) -> Path:
     lay_run(root / "a", [BRIEF, acted(1, "ls", "x"), acted(2, "submit", "done")])
     lay_run(root / "b", [BRIEF, acted(1, "ls", "y")], seed=1, score=score(0.75), agent="react")
     lay_run(root / "suite" / "c", status="infrastructure_failure", score=None, model=None)
-    lay_run(root / "d", status="unscored", exit_reason=None, score=None)
+    lay_run(
+        root / "d",
+        [BRIEF, acted(1, "ls")],
+        steps=0,
+        status="unscored",
+        exit_reason=None,
+        score=None,
+    )
     lay_run(root / "e", score={"primary": 3, "normalized": "1"})
     (lay_run(root / "f").path / "run.json").write_text('{"status": ')
     (lay_run(root / "g").path / "run.json").unlink()
@@ -53,6 +60,7 @@ def test_every_run_is_listed_whatever_state_it_is_in(mlgym: Mlgym, some: Path) -
     }
     assert (rows["a"]["primary"], rows["a"]["value"], rows["a"]["score"]) == ("value", 5.0, 0.5)
     assert rows["e"]["score"] is None
+    assert rows["d"]["steps"] == 1
     assert "splendid" in rows["h"]["problem"]
     ran = mlgym("runs", "list", "--out", some)
     assert "0.7500" in ran.out
