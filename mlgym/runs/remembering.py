@@ -5,6 +5,7 @@ So any agent comes back to where it was: it is asked the same, and told the same
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections import deque
@@ -79,9 +80,11 @@ class RememberingModel:
         return reply
 
     def _keep(self, entry: Mapping[str, Any]) -> None:
-        self._file.parent.mkdir(exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        # No run ends for want of room here. What is missing is noticed where it is asked for.
+        with contextlib.suppress(OSError):
+            self._file.parent.mkdir(exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry, default=str) + "\n")
 
     def _again(self, entry: Mapping[str, Any], asked: str) -> Reply:
         if entry["asked"] != asked:

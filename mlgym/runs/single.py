@@ -84,8 +84,7 @@ def check(config: RunConfig) -> FoundAgent:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who follows an episode. `on_action` gets every action before it is run, `on_transition` what
-    came of it, `log` what else there is to say."""
+    """Who follows an episode: see `run_episode`. `log` gets what else there is to say."""
 
     on_transition: Callable[[Transition], None] = lambda _: None
     on_action: Callable[[str], None] = lambda _: None

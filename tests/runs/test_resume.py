@@ -131,14 +131,16 @@ def test_a_run_killed_at_any_moment_is_resumed_to_the_same_end(
     asked = config()
     assert undisturbed[0]["score"]["metrics"] == {"value": 8.0}
     assert len(undisturbed[1]) == 16
-    chance = random.Random(KILLS)
+    chance, resumed = random.Random(KILLS), 0
     for _ in range(KILLS):
         step, later_s = chance.randrange(15), chance.uniform(0.0, 0.08)
         folder = killed(asked, step, later_s)
         if folder.record()["exit_reason"] is None:
             resume(folder)
+            resumed += 1
         assert told(folder) == undisturbed, f"killed {later_s} s after step {step}"
         assert not (folder.path / CHECKPOINT).exists()
+    assert resumed > KILLS // 2
 
 
 def test_only_what_came_after_the_checkpoint_is_run_again(
