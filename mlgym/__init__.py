@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from mlgym.inner import InnerAgent, MakeAgent
     from mlgym.models.base import Model, ModelToolCall, Reply
+    from mlgym.report.frame import load_runs
     from mlgym.reward import RewardContext
     from mlgym.snapshot import Snapshot
     from mlgym.tools.base import ActionError
@@ -79,6 +80,7 @@ __all__ = [
     "cut",
     "home",
     "is_whole",
+    "load_runs",
     "read_trajectory",
     "register_packs",
     "split_actions",
@@ -102,6 +104,7 @@ _HOMES = {
     ),
     "mlgym.inner": ("InnerAgent", "MakeAgent"),
     "mlgym.models.base": ("Model", "ModelToolCall", "Reply"),
+    "mlgym.report.frame": ("load_runs",),
     "mlgym.reward": ("RewardContext",),
     "mlgym.snapshot": ("Snapshot",),
     "mlgym.tools.base": ("ActionError",),

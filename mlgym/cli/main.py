@@ -27,6 +27,7 @@ from mlgym.cli import (
     import_traj,
     models,
     replay,
+    report,
     run,
     runs,
     tasks,
@@ -77,6 +78,7 @@ app.command("replay")(replay.replay)
 app.command("export")(export.export)
 app.command("import-traj")(import_traj.import_traj)
 app.add_typer(runs.app, name="runs")
+app.command("report")(report.report)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(data.app, name="data")
 app.add_typer(images.app, name="images")

@@ -1,0 +1,1 @@
+"""Reports: from run folders, or a file of scores, to tables, figures and one page."""

@@ -1,0 +1,117 @@
+"""How sure a number is: 95 % intervals by the bootstrap over runs, stratified by task.
+
+A resample draws from each cell one run fewer than it holds: then the spread of the resamples is
+that of the number itself, not too small as with as many runs as there are. The interval is the
+value give or take so many of these spreads as Student's t asks for few runs. Percentiles of the
+resamples would not do: a best over k runs can only fall in a resample, so that they would hold the
+truth in half of all cases.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from mlgym.report.entries import Array
+
+RESAMPLES = 2000
+SEED = 0
+LEVEL = 0.95
+_Z = 1.959963985
+# Student's t at 97.5 % for 1, 2, ... degrees of freedom; beyond, a series is near enough.
+_T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % interval; `low` and `high` are None where too few runs give none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def to_json(self) -> dict[str, float | None]:
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+def generator(*names: str) -> Generator:
+    """A fixed source of chance for each name, so that a further model changes no other's."""
+    return np.random.default_rng(
+        [SEED, *(zlib.crc32(name.encode("utf-8", "replace")) for name in names)]
+    )
+
+
+def draws(count: int, rng: Generator) -> NDArray[np.int64]:
+    """Which runs of `count` each resample takes: shape (resamples, count - 1, but at least 1)."""
+    return rng.integers(count, size=(RESAMPLES, max(1, count - 1)))
+
+
+def estimate(
+    value: float,
+    parts: Array,
+    counts: Sequence[int],
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    """The estimate of a mean over strata.
+
+    `parts` of shape (resamples, strata) is what each stratum was in each resample, `counts` how
+    many runs it holds. A stratum of a single run tells nothing of its spread: no interval then.
+    """
+    if not math.isfinite(value):
+        return Estimate(None)
+    if not counts or min(counts) < 2:
+        return Estimate(value)
+    totals = parts.mean(axis=1)
+    spread = float(totals.std())
+    around = student(_freedom(parts, counts)) * spread
+    low, high = bounds
+    return Estimate(
+        value, min(value, max(low, value - around)), max(value, min(high, value + around))
+    )
+
+
+def mean_estimate(values: Array, rng: Generator) -> Estimate:
+    """The mean of the runs of one cell; NaN is left out."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Estimate(None)
+    parts = values[draws(len(values), rng)].mean(axis=1)[:, None]
+    return estimate(float(values.mean()), parts, [len(values)])
+
+
+def student(freedom: float) -> float:
+    """Student's t at 97.5 %; between whole degrees of freedom the wider one."""
+    whole = int(freedom)
+    if whole <= len(_T):
+        return _T[max(1, whole) - 1]
+    z, n = _Z, freedom
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+    return z + (z**3 + z) / (4 * n) + second
+
+
+def share(count: int, total: int) -> Estimate:
+    """A share of `total` runs with Wilson's interval, which also holds for none and for all."""
+    if total == 0:
+        return Estimate(None)
+    part, square = count / total, _Z**2
+    middle = (part + square / (2 * total)) / (1 + square / total)
+    half = (
+        _Z * math.sqrt(part * (1 - part) / total + square / (4 * total**2)) / (1 + square / total)
+    )
+    return Estimate(part, max(0.0, min(part, middle - half)), min(1.0, max(part, middle + half)))
+
+
+def _freedom(parts: Array, counts: Sequence[int]) -> float:
+    """Degrees of freedom of a sum over strata, by Welch and Satterthwaite."""
+    variances = parts.var(axis=0)
+    total = float(variances.sum())
+    if total <= 0:
+        return float(sum(counts) - len(counts))
+    freedoms = np.array(counts, dtype=np.float64) - 1
+    return total**2 / float((variances**2 / freedoms).sum())
