@@ -13,6 +13,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator
@@ -23,6 +24,7 @@ from mlgym.report.entries import Array
 RESAMPLES = 2000
 SEED = 0
 LEVEL = 0.95
+_UNBOUND = (-math.inf, math.inf)
 _Z = 1.959963985
 # Student's t at 97.5 % for 1, 2, ... degrees of freedom; beyond, a series is near enough.
 _T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
@@ -47,16 +49,23 @@ def generator(*names: str) -> Generator:
     )
 
 
-def draws(count: int, rng: Generator) -> NDArray[np.int64]:
-    """Which runs of `count` each resample takes: shape (resamples, count - 1, but at least 1)."""
-    return rng.integers(count, size=(RESAMPLES, max(1, count - 1)))
+@lru_cache(maxsize=512)
+def draws(count: int, *names: str) -> NDArray[np.uint32]:
+    """Which runs of `count` each resample takes: shape (resamples, count - 1, but at least 1).
+
+    The same for the same names: what is said of one cell is all said of the same resamples.
+    """
+    shape = (RESAMPLES, max(1, count - 1))
+    picks = generator(*names).integers(count, size=shape, dtype=np.uint32)
+    picks.setflags(write=False)
+    return picks
 
 
 def estimate(
     value: float,
     parts: Array,
     counts: Sequence[int],
-    bounds: tuple[float, float] = (-math.inf, math.inf),
+    bounds: tuple[float, float] = _UNBOUND,
 ) -> Estimate:
     """The estimate of a mean over strata.
 
@@ -76,13 +85,13 @@ def estimate(
     )
 
 
-def mean_estimate(values: Array, rng: Generator) -> Estimate:
-    """The mean of the runs of one cell; NaN is left out."""
+def mean_estimate(values: Array, *names: str, bounds: tuple[float, float] = _UNBOUND) -> Estimate:
+    """The mean of the runs of the cell of these names; NaN is left out."""
     values = values[np.isfinite(values)]
     if not len(values):
         return Estimate(None)
-    parts = values[draws(len(values), rng)].mean(axis=1)[:, None]
-    return estimate(float(values.mean()), parts, [len(values)])
+    parts = values[draws(len(values), *names)].mean(axis=1)[:, None]
+    return estimate(float(values.mean()), parts, [len(values)], bounds)
 
 
 def student(freedom: float) -> float:
@@ -92,7 +101,8 @@ def student(freedom: float) -> float:
         return _T[max(1, whole) - 1]
     z, n = _Z, freedom
     second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
-    return z + (z**3 + z) / (4 * n) + second
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+    return z + (z**3 + z) / (4 * n) + second + third
 
 
 def share(count: int, total: int) -> Estimate:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlgym.report.bootstrap import RESAMPLES, Estimate, draws, estimate, generator
+from mlgym.report.bootstrap import RESAMPLES, Estimate, draws, estimate
 from mlgym.report.entries import Array, Goal, Sheet, TaskFacts, Variant
 
 Values = Callable[[str, str, Variant], Array]
@@ -38,7 +38,7 @@ def best_estimate(sheet: Sheet, task: TaskFacts, model: str, variant: Variant) -
     cell = cell[np.isfinite(cell)]
     if not len(cell):
         return Estimate(None)
-    parts = sign * cell[draws(len(cell), generator(task.name, model))].max(axis=1)[:, None]
+    parts = sign * cell[draws(len(cell), task.name, model)].max(axis=1)[:, None]
     return estimate(float(sign * cell.max()), parts, [len(cell)])
 
 
@@ -64,7 +64,7 @@ def _bests(sheet: Sheet, variant: Variant, values: Values, goals: Sequence[Goal]
             cell = values(task.name, model, variant) * sign
             if len(cell):
                 # The same runs in both variants, in scores and in places.
-                picks = draws(len(cell), generator(task.name, model))
+                picks = draws(len(cell), task.name, model)
                 value[row, column] = sign * _highest(cell)
                 drawn[:, row, column] = sign * _highest(cell[picks])
         counts.append(tuple(len(sheet.judged[task.name, model]) for model in sheet.models))

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlgym.report import aup
-from mlgym.report.bootstrap import Estimate, draws, estimate, generator
+from mlgym.report.bootstrap import Estimate, draws, estimate
 from mlgym.report.cells import best_scores
 from mlgym.report.entries import BASELINE, Array, Sheet, Variant
 
@@ -106,8 +105,9 @@ def _ways(sheet: Sheet, model: str, variant: Variant) -> _Ways:
     for task in sheet.tasks:
         for entry in sheet.judged[task.name, model]:
             place = entry.places[variant]
-            found[task.name, entry.seed].append(np.nan if place is None else place)
-    return {key: float(aup.strict(np.array(places)).mean()) for key, places in found.items()}
+            way = 0.0 if place is None or place != place else min(1.0, max(0.0, place))
+            found[task.name, entry.seed].append(way)
+    return {key: sum(ways) / len(ways) for key, ways in found.items()}
 
 
 def _pair(
@@ -119,9 +119,8 @@ def _pair(
         common = sorted(key for key in ours if key[0] == task and key in theirs)
         if common:
             values = np.array([ours[key] - theirs[key] for key in common])
-            rng = generator(task, first, second)
             strata.append(values)
-            parts.append(values[draws(len(values), rng)].mean(axis=1))
+            parts.append(values[draws(len(values), task, first, second)].mean(axis=1))
     if not strata:
         words = "no run on the same task with the same seed"
         return Pair(first, second, variant, Estimate(None), 0, 0, words)

@@ -19,7 +19,7 @@ from mlgym.report.bootstrap import RESAMPLES, generator, student
 from mlgym.report.entries import Array, Sheet
 from mlgym.runs.store import TRAJECTORY
 
-MOST_RUNS = 2000
+MOST_RUNS = 1000
 _VALIDATED = b'"tool": "validate"'
 # The beginning of a line, by which branches are known without parsing it.
 _PLACE = re.compile(rb'^\{"step": (\d+), "parent": (\d+)', re.MULTILINE)

@@ -79,8 +79,8 @@ def latex_document(names: Sequence[str]) -> str:
     """A document that holds the tables in the files of these names."""
     inputs = "\n\\bigskip\n".join(f"\\input{{{name}}}" for name in names)
     return (
-        "\\documentclass[10pt]{article}\n\\usepackage[T1]{fontenc}\n"
-        "\\usepackage[a4paper,landscape,margin=1.5cm]{geometry}\n\\usepackage{textcomp}\n"
+        "\\documentclass[10pt]{article}\n"
+        "\\usepackage[a4paper,landscape,margin=1.5cm]{geometry}\n"
         f"\\begin{{document}}\n\\scriptsize\n{inputs}\n\\end{{document}}\n"
     )
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from mlgym import catalog
 from mlgym.errors import ConfigError, MLGymError
 from mlgym.report.entries import BASELINE, Entry, Goal, Sheet, TaskFacts, Variant, some
 from mlgym.runs.reading import FoundRuns, RecordedRun, RecordedScore
-from mlgym.task.spec import TaskSpec, load_task
+
+if TYPE_CHECKING:
+    from mlgym.task.spec import TaskSpec
 
 _Key = tuple[str, int, int]  # profile, data seed, how many newer versions of the task there are
 
@@ -170,6 +173,9 @@ def _target(scores: Sequence[RecordedScore], baseline: float | None) -> float | 
 
 
 def _spec(name: str) -> TaskSpec | None:
+    # Only where no record tells: loading it costs as much as reading a thousand records.
+    from mlgym.task.spec import load_task
+
     try:
         return load_task(catalog.resolve("tasks", name)).spec
     except MLGymError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mlgym.report.area import Areas, Profile
-from mlgym.report.bootstrap import Estimate, generator, mean_estimate
+from mlgym.report.bootstrap import Estimate, mean_estimate
 from mlgym.report.curves import Curve
 from mlgym.report.entries import Sheet, Variant
 from mlgym.report.style import RC, Look, looks
@@ -78,9 +79,9 @@ def step_plot(sheet: Sheet, curves: Sequence[Curve], note: str) -> Plot | None:
         for curve in curves:
             look = known[curve.model]
             line = {"color": look.colour, "linestyle": look.line, "linewidth": 1.8}
-            axes.plot(curve.steps, curve.mean, label=look.label, **line)
+            axes.step(curve.steps, curve.mean, where="post", label=look.label, **line)
             if curve.low is not None and curve.high is not None:
-                band = {"color": look.colour, "alpha": 0.15, "linewidth": 0}
+                band = {"color": look.colour, "alpha": 0.15, "linewidth": 0, "step": "post"}
                 axes.fill_between(curve.steps, curve.low, curve.high, **band)
         axes.set(xlabel="step", ylabel="best validation so far (0 baseline, 1 target)")
         axes.set_ylim(-0.02, 1.04)
@@ -137,8 +138,8 @@ def _cost_and_score(sheet: Sheet, model: str) -> tuple[Estimate, Estimate] | Non
     if not costs:
         return None
     return (
-        mean_estimate(np.array(costs), generator("cost", model)),
-        mean_estimate(np.array(scores), generator("score", model)),
+        mean_estimate(np.array(costs), model, bounds=(0.0, math.inf)),
+        mean_estimate(np.array(scores), model, bounds=(0.0, 1.0)),
     )
 
 
@@ -173,7 +174,7 @@ def make_figure(models: Sequence[str], draw: Callable[[Any, Mapping[str, Look]],
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     # Laid out once: both formats show the same, and it costs as much as drawing.
     figure.get_layout_engine().execute(figure)
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     return figure
 
 

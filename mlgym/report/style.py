@@ -1,7 +1,8 @@
 """How figures look: one colour and line for each model wherever it appears, told apart by anyone.
 
-Colours are those of Okabe and Ito, which people who see few colours can tell apart; with more
-models than colours the line and the mark change too. The baseline is always black and dotted.
+Colours are those of Okabe and Ito and one more, which people who see few colours can tell apart;
+lines and marks change with them, for print in grey and for lines that cover others. The baseline is always black
+and dotted.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 from mlgym.report.entries import BASELINE
 from mlgym.report.formats import visible
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
-_LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255")
+_LINES = ("-", "--", "-.", (0, (6, 1, 1, 1, 1, 1)))
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LONGEST = 40
 
@@ -48,11 +49,10 @@ def looks(models: Sequence[str]) -> dict[str, Look]:
     """The look of each model, by its place among all of them, and of the baseline."""
     found: dict[str, Look] = {}
     for place, model in enumerate(models):
-        turn = place // len(COLOURS)
         found[model] = Look(
             short(model),
             COLOURS[place % len(COLOURS)],
-            _LINES[turn % len(_LINES)],
+            _LINES[place % len(_LINES)],
             _MARKS[place % len(_MARKS)],
         )
     found[BASELINE] = Look(BASELINE, "#000000", ":", "x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlgym.report.area import Areas
-from mlgym.report.bootstrap import Estimate, generator, mean_estimate, share
+from mlgym.report.bootstrap import Estimate, mean_estimate, share
 from mlgym.report.cells import best_estimate
 from mlgym.report.compare import Pair
 from mlgym.report.entries import BASELINE, Entry, Sheet, TaskFacts, Variant
@@ -81,7 +82,7 @@ def mean_table(sheet: Sheet, variant: Variant = "best_submission") -> Table:
     def cell(task: TaskFacts, model: str) -> Cell:
         values = sheet.scores(task.name, model, variant)
         scored = int(np.isfinite(values).sum())
-        found = mean_estimate(values, generator("mean", task.name, model))
+        found = mean_estimate(values, task.name, model)
         facts = {"scored": scored, "runs": len(values)}
         return Cell(found, f" {scored} of {len(values)}", facts)
 
@@ -233,11 +234,11 @@ def usage_table(sheet: Sheet) -> Table:
             costs = [each.usage.cost_usd for each in runs]
             unknown = sum(cost is None for cost in costs)
             found = {
-                "steps": _mean([float(each.steps) for each in runs], "steps", task.name, model),
-                "cost_usd": _mean([c for c in costs if c is not None], "cost", task.name, model),
-                "duration_s": _mean([each.duration_s for each in runs], "time", task.name, model),
+                "steps": _mean([float(each.steps) for each in runs], task.name, model),
+                "cost_usd": _mean([c for c in costs if c is not None], task.name, model),
+                "duration_s": _mean([each.duration_s for each in runs], task.name, model),
                 "tokens": _mean(
-                    [float(each.usage.total_tokens) for each in runs], "tokens", task.name, model
+                    [float(each.usage.total_tokens) for each in runs], task.name, model
                 ),
             }
             head = {"task": task.name, "model": model, "runs": len(runs), "cost_unknown": unknown}
@@ -257,7 +258,8 @@ def usage_table(sheet: Sheet) -> Table:
 
 
 def _mean(values: Sequence[float], *names: str) -> Estimate:
-    return mean_estimate(np.array(values, dtype=np.float64), generator(*names))
+    """The mean of what cannot be negative."""
+    return mean_estimate(np.array(values, dtype=np.float64), *names, bounds=(0.0, math.inf))
 
 
 def _plain(name: str, title: str, records: Sequence[Mapping[str, Any]]) -> Table:

@@ -100,16 +100,16 @@ def read_runs(root: Path) -> FoundRuns:
 
 def run_folders(root: Path) -> list[Path]:
     """The folders below `root` that hold a run's record or trajectory, sorted by path."""
-    return sorted(_walk(str(root), 0))
+    return [Path(folder) for folder in sorted(_walk(str(root), 0))]
 
 
-def _walk(folder: str, depth: int) -> Iterator[Path]:
+def _walk(folder: str, depth: int) -> Iterator[str]:
     inner: list[str] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name in (RECORD, TRAJECTORY):
-                    yield Path(folder)
+                    yield folder
                     return
                 if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
                     inner.append(entry.path)
