@@ -1,8 +1,8 @@
 """How figures look: one colour and line for each model wherever it appears, told apart by anyone.
 
 Colours are those of Okabe and Ito and one more, which people who see few colours can tell apart;
-lines and marks change with them, for print in grey and for lines that cover others. The baseline is always black
-and dotted.
+lines and marks change with them, for print in grey and for lines that cover others. The baseline is
+always black and dotted.
 """
 
 from __future__ import annotations
