@@ -17,7 +17,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from mlgym.report.entries import Array
 
@@ -49,16 +48,39 @@ def generator(*names: str) -> Generator:
     )
 
 
-@lru_cache(maxsize=512)
-def draws(count: int, *names: str) -> NDArray[np.uint32]:
-    """Which runs of `count` each resample takes: shape (resamples, count - 1, but at least 1).
+def weights(count: int, *names: str) -> Array:
+    """How often each resample holds each of `count` runs: shape (resamples, count).
 
-    The same for the same names: what is said of one cell is all said of the same resamples.
+    A resample is of count - 1 runs, but at least one.
     """
-    shape = (RESAMPLES, max(1, count - 1))
-    picks = generator(*names).integers(count, size=shape, dtype=np.uint32)
-    picks.setflags(write=False)
-    return picks
+    drawn = generator(*names).integers(count, size=(RESAMPLES, max(1, count - 1)))
+    flat = (drawn + count * np.arange(RESAMPLES)[:, None]).ravel()
+    counted = np.bincount(flat, minlength=RESAMPLES * count)
+    return counted.reshape(RESAMPLES, count).astype(np.float64)
+
+
+@lru_cache(maxsize=16)
+def _weights_of_a_cell(count: int) -> Array:
+    # Cells that are never added up may share their chance: most are of equal size.
+    return weights(count)
+
+
+def resampled_means(values: Array, *names: str) -> Array:
+    """The mean of each resample: shape (resamples,)."""
+    shape = (RESAMPLES, max(1, len(values) - 1))
+    return values[generator(*names).integers(len(values), size=shape)].mean(axis=1)
+
+
+def resampled_bests(values: Array, *names: str) -> Array:
+    """The highest of each resample: shape (resamples,). NaN is below everything.
+
+    The highest of m draws from n runs is the run whose rank is the highest of m equal chances: one
+    draw, raised to the power 1/m, tells it.
+    """
+    # NaN is sorted to the end: turned around, to the beginning.
+    ranked = -np.sort(-values)[::-1]
+    chance = generator(*names).random(RESAMPLES) ** (1 / max(1, len(values) - 1))
+    return ranked[np.minimum((chance * len(values)).astype(np.int64), len(values) - 1)]
 
 
 def estimate(
@@ -85,12 +107,13 @@ def estimate(
     )
 
 
-def mean_estimate(values: Array, *names: str, bounds: tuple[float, float] = _UNBOUND) -> Estimate:
-    """The mean of the runs of the cell of these names; NaN is left out."""
+def mean_estimate(values: Array, bounds: tuple[float, float] = _UNBOUND) -> Estimate:
+    """The mean of the runs of one cell; NaN is left out."""
     values = values[np.isfinite(values)]
     if not len(values):
         return Estimate(None)
-    parts = values[draws(len(values), *names)].mean(axis=1)[:, None]
+    taken = max(1, len(values) - 1)
+    parts = (_weights_of_a_cell(len(values)) @ values)[:, None] / taken
     return estimate(float(values.mean()), parts, [len(values)], bounds)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlgym.report.bootstrap import RESAMPLES, Estimate, draws, estimate
+from mlgym.report.bootstrap import RESAMPLES, Estimate, estimate, resampled_bests
 from mlgym.report.entries import Array, Goal, Sheet, TaskFacts, Variant
 
 Values = Callable[[str, str, Variant], Array]
@@ -38,7 +38,7 @@ def best_estimate(sheet: Sheet, task: TaskFacts, model: str, variant: Variant) -
     cell = cell[np.isfinite(cell)]
     if not len(cell):
         return Estimate(None)
-    parts = sign * cell[draws(len(cell), task.name, model)].max(axis=1)[:, None]
+    parts = sign * resampled_bests(cell, task.name, model)[:, None]
     return estimate(float(sign * cell.max()), parts, [len(cell)])
 
 
@@ -63,15 +63,7 @@ def _bests(sheet: Sheet, variant: Variant, values: Values, goals: Sequence[Goal]
         for column, model in enumerate(sheet.models):
             cell = values(task.name, model, variant) * sign
             if len(cell):
-                # The same runs in both variants, in scores and in places.
-                picks = draws(len(cell), task.name, model)
-                value[row, column] = sign * _highest(cell)
-                drawn[:, row, column] = sign * _highest(cell[picks])
+                value[row, column] = sign * np.nanmax(cell) if np.isfinite(cell).any() else np.nan
+                drawn[:, row, column] = sign * resampled_bests(cell, task.name, model)
         counts.append(tuple(len(sheet.judged[task.name, model]) for model in sheet.models))
     return Bests(value, drawn, tuple(counts))
-
-
-def _highest(values: Array) -> Array:
-    """The highest along the last axis, NaN where there is nothing else."""
-    filled: Array = np.where(np.isnan(values), -np.inf, values).max(axis=-1)
-    return np.where(np.isnan(values).all(axis=-1), np.nan, filled)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlgym.report.bootstrap import Estimate, draws, estimate
+from mlgym.report.bootstrap import Estimate, estimate, resampled_means
 from mlgym.report.cells import best_scores
 from mlgym.report.entries import BASELINE, Array, Sheet, Variant
 
@@ -120,7 +120,7 @@ def _pair(
         if common:
             values = np.array([ours[key] - theirs[key] for key in common])
             strata.append(values)
-            parts.append(values[draws(len(values), task, first, second)].mean(axis=1))
+            parts.append(resampled_means(values, task, first, second))
     if not strata:
         words = "no run on the same task with the same seed"
         return Pair(first, second, variant, Estimate(None), 0, 0, words)

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mlgym.report.bootstrap import RESAMPLES, generator, student
+from mlgym.report.bootstrap import RESAMPLES, student, weights
 from mlgym.report.entries import Array, Sheet
 from mlgym.runs.store import TRAJECTORY
 
-MOST_RUNS = 1000
+MOST_RUNS = 500
+MOST_STEPS = 10_000
 _VALIDATED = b'"tool": "validate"'
 # The beginning of a line, by which branches are known without parsing it.
 _PLACE = re.compile(rb'^\{"step": (\d+), "parent": (\d+)', re.MULTILINE)
@@ -52,7 +53,7 @@ def score_by_step(sheet: Sheet) -> tuple[list[Curve], str]:
     note = "Validation, clipped to [0, 1]; a run that ended early keeps its best."
     if stride > 1:
         note += f" Of every {stride} runs of a model on a task one is shown."
-    steps = np.arange(longest + 1, dtype=np.float64)
+    steps = np.arange(min(longest, MOST_STEPS) + 1, dtype=np.float64)
     curves = [
         curve
         for model in sheet.models
@@ -105,12 +106,9 @@ def _curve(
     mean = np.mean([runs.mean(axis=0) for runs in strata], axis=0)
     if min(map(len, strata)) < 2:
         return Curve(model, steps, mean, None, None)
-    rng = generator("curve", model)
     drawn = np.zeros((RESAMPLES, len(steps)))
-    for runs in strata:
-        count = len(runs)
-        weights = rng.multinomial(count - 1, np.full(count, 1 / count), size=RESAMPLES)
-        drawn += weights @ runs / (count - 1)
+    for place, runs in enumerate(strata):
+        drawn += weights(len(runs), model, str(place)) @ runs / (len(runs) - 1)
     freedom = sum(map(len, strata)) - len(strata)
     around = student(freedom) * (drawn / len(strata)).std(axis=0)
     return Curve(model, steps, mean, np.maximum(mean - around, 0.0), np.minimum(mean + around, 1.0))

@@ -138,8 +138,8 @@ def _cost_and_score(sheet: Sheet, model: str) -> tuple[Estimate, Estimate] | Non
     if not costs:
         return None
     return (
-        mean_estimate(np.array(costs), model, bounds=(0.0, math.inf)),
-        mean_estimate(np.array(scores), model, bounds=(0.0, 1.0)),
+        mean_estimate(np.array(costs), (0.0, math.inf)),
+        mean_estimate(np.array(scores), (0.0, 1.0)),
     )
 
 

@@ -82,12 +82,11 @@ def mean_table(sheet: Sheet, variant: Variant = "best_submission") -> Table:
     def cell(task: TaskFacts, model: str) -> Cell:
         values = sheet.scores(task.name, model, variant)
         scored = int(np.isfinite(values).sum())
-        found = mean_estimate(values, task.name, model)
+        found = mean_estimate(values)
         facts = {"scored": scored, "runs": len(values)}
         return Cell(found, f" {scored} of {len(values)}", facts)
 
-    split = " on the test split" if sheet.source == "runs" else ""
-    title = f"Mean score{split}"
+    title = "Mean score on the test split" if sheet.source == "runs" else "Mean last score"
     note = "The mean over the runs with a score, and how many of the judged runs have one."
     return _by_task(sheet, variant, title, note, cell, "mean_score")
 
@@ -234,12 +233,10 @@ def usage_table(sheet: Sheet) -> Table:
             costs = [each.usage.cost_usd for each in runs]
             unknown = sum(cost is None for cost in costs)
             found = {
-                "steps": _mean([float(each.steps) for each in runs], task.name, model),
-                "cost_usd": _mean([c for c in costs if c is not None], task.name, model),
-                "duration_s": _mean([each.duration_s for each in runs], task.name, model),
-                "tokens": _mean(
-                    [float(each.usage.total_tokens) for each in runs], task.name, model
-                ),
+                "steps": _mean([float(each.steps) for each in runs]),
+                "cost_usd": _mean([c for c in costs if c is not None]),
+                "duration_s": _mean([each.duration_s for each in runs]),
+                "tokens": _mean([float(each.usage.total_tokens) for each in runs]),
             }
             head = {"task": task.name, "model": model, "runs": len(runs), "cost_unknown": unknown}
             flat = {
@@ -257,9 +254,9 @@ def usage_table(sheet: Sheet) -> Table:
     return Table("usage", title, head, tuple(rows), tuple(records), note, stub=2)
 
 
-def _mean(values: Sequence[float], *names: str) -> Estimate:
+def _mean(values: Sequence[float]) -> Estimate:
     """The mean of what cannot be negative."""
-    return mean_estimate(np.array(values, dtype=np.float64), *names, bounds=(0.0, math.inf))
+    return mean_estimate(np.array(values, dtype=np.float64), (0.0, math.inf))
 
 
 def _plain(name: str, title: str, records: Sequence[Mapping[str, Any]]) -> Table:

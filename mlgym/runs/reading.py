@@ -142,7 +142,7 @@ def read_run(folder: Path) -> RecordedRun:
 def _parsed(folder: Path, found: dict[str, Any]) -> RecordedRun:
     usage: dict[str, Any] = found.get("usage") or {}
     config: dict[str, Any] = found.get("config") or {}
-    cost = usage.get("cost_usd")
+    cost, budget = usage.get("cost_usd"), config.get("max_steps")
     return RecordedRun(
         path=folder,
         run_id=str(found.get("run_id") or folder.name),
@@ -170,7 +170,7 @@ def _parsed(folder: Path, found: dict[str, Any]) -> RecordedRun:
         ),
         started_at=str(found.get("started_at") or ""),
         duration_s=float(found.get("duration_s") or 0.0),
-        max_steps=config.get("max_steps"),
+        max_steps=None if budget is None else int(budget),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlgym.report import aup
@@ -150,6 +150,7 @@ def test_the_strict_area_is_the_brute_force_integral_of_the_profile(places: list
 scores_of_cells = st.none() | st.sampled_from([-1.0, 0.0, 0.25, 1.0, 1.5, 4.0, 1000.0])
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.tuples(
