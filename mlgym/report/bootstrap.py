@@ -4,7 +4,7 @@ A resample draws from each cell one run fewer than it holds: then the spread of 
 that of the number itself, not too small as with as many runs as there are. The interval is the
 value give or take so many of these spreads as Student's t asks for few runs. Percentiles of the
 resamples would not do: a best over k runs can only fall in a resample, so that they would hold the
-truth in half of all cases.
+truth in half of all cases. `docs/how-to/report.md` tells how often these do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.random import Generator
@@ -59,12 +58,6 @@ def weights(count: int, *names: str) -> Array:
     return counted.reshape(RESAMPLES, count).astype(np.float64)
 
 
-@lru_cache(maxsize=16)
-def _weights_of_a_cell(count: int) -> Array:
-    # Cells that are never added up may share their chance: most are of equal size.
-    return weights(count)
-
-
 def resampled_means(values: Array, *names: str) -> Array:
     """The mean of each resample: shape (resamples,)."""
     shape = (RESAMPLES, max(1, len(values) - 1))
@@ -98,23 +91,29 @@ def estimate(
         return Estimate(None)
     if not counts or min(counts) < 2:
         return Estimate(value)
-    totals = parts.mean(axis=1)
-    spread = float(totals.std())
-    around = student(_freedom(parts, counts)) * spread
-    low, high = bounds
-    return Estimate(
-        value, min(value, max(low, value - around)), max(value, min(high, value + around))
-    )
+    spread = float(parts.mean(axis=1).std())
+    return _around(value, spread, _freedom(parts, counts), bounds)
 
 
 def mean_estimate(values: Array, bounds: tuple[float, float] = _UNBOUND) -> Estimate:
-    """The mean of the runs of one cell; NaN is left out."""
+    """The mean of the runs of one cell; NaN is left out.
+
+    What the spread of ever more resamples comes to is known for one mean: none need be drawn.
+    """
     values = values[np.isfinite(values)]
-    if not len(values):
+    count = len(values)
+    if count == 0:
         return Estimate(None)
-    taken = max(1, len(values) - 1)
-    parts = (_weights_of_a_cell(len(values)) @ values)[:, None] / taken
-    return estimate(float(values.mean()), parts, [len(values)], bounds)
+    value = float(values.mean())
+    if count == 1:
+        return Estimate(value)
+    return _around(value, float(values.std(ddof=1)) / math.sqrt(count), count - 1, bounds)
+
+
+def _around(value: float, spread: float, freedom: float, bounds: tuple[float, float]) -> Estimate:
+    half = student(freedom) * spread
+    low, high = bounds
+    return Estimate(value, min(value, max(low, value - half)), max(value, min(high, value + half)))
 
 
 def student(freedom: float) -> float:

@@ -59,6 +59,13 @@ def test_the_same_runs_give_the_same_interval_and_names_their_own_chance() -> No
     assert weights(4, "a").sum(axis=1).tolist() == [3.0] * 2000
 
 
+def test_the_closed_form_of_one_mean_is_what_resamples_come_to() -> None:
+    values = np.array([1.0, 2.0, 4.0, 4.5, 9.0])
+    drawn = estimate(float(values.mean()), resampled_means(values, "a")[:, None], [5])
+    exact = mean_estimate(values)
+    assert [drawn.low, drawn.high] == pytest.approx([exact.low, exact.high], abs=0.2)
+
+
 def test_equal_runs_leave_no_doubt_and_a_single_run_gives_no_interval() -> None:
     sure = mean_estimate(np.array([2.0, 2.0, 2.0]))
     assert (sure.low, sure.value, sure.high) == (2.0, 2.0, 2.0)
