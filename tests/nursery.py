@@ -21,7 +21,7 @@ from mlgym.task.spec import find_task
 
 TASK = find_task("tree_skeletons")
 TRAIN, HIDDEN = 800, 300
-GRADER = ("grade", "measures", "novelty", "pictures", "reading")
+GRADER = ("grade", "measures", "novelty", "reading", "sketch")
 Arrays = dict[str, Any]
 Grade = Callable[..., dict[str, float]]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import os
 import re
 import time
 import urllib.error
@@ -94,7 +95,7 @@ class Arxiv:
                 try:
                     yield _Pause(stamp, self.pause_s)
                 finally:
-                    stamp.touch()
+                    _touch(stamp)
         except TimeoutError:
             raise LiteratureError("is being asked by too many others at once") from None
         except OSError as error:
@@ -113,7 +114,14 @@ class _Pause:
             # Bounded from both sides: a clock may have been set back.
             since = max(0.0, time.time() - self.stamp.stat().st_mtime)
             time.sleep(max(0.0, self.pause_s - since))
-        self.stamp.touch()
+        _touch(self.stamp)
+
+
+def _touch(stamp: Path) -> None:
+    """Give a file the present time: by itself the system takes that of its last tick."""
+    stamp.touch()
+    now = time.time_ns()
+    os.utime(stamp, ns=(now, now))
 
 
 class _QueryError(LiteratureError):

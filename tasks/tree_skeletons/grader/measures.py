@@ -8,7 +8,7 @@ distributions. Between samples of vectors it is the mean over fixed random direc
 from dataclasses import dataclass
 
 import numpy as np
-from pictures import blurred
+from sketch import blurred
 
 QUANTILES = (np.arange(500) + 0.5) / 500
 DIRECTIONS = 128

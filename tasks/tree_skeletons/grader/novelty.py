@@ -12,7 +12,7 @@ that near to that one. One of the comparisons is enough.
 from dataclasses import replace
 
 import numpy as np
-from pictures import blurred
+from sketch import blurred
 
 SIDE, BLUR = 24, 0.7
 ROWS = 500  # rows of a table of distances that are held at once
