@@ -28,7 +28,7 @@ from mlgym.types import ToolSpec, Usage
 if TYPE_CHECKING:
     from mlgym.models.transformer import Transformer
 
-NEEDED = ("torch", "transformers", "gguf")
+NEEDED = ("torch", "transformers", "gguf", "accelerate")
 _MAX_TOKENS = 256
 """Of a reply, where nobody says: a small model rarely ends by itself."""
 
