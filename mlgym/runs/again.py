@@ -17,6 +17,7 @@ from mlgym.runs.single import make_env
 from mlgym.runs.store import RunFolder
 from mlgym.tools.base import ActionError
 from mlgym.tools.literature import NAME, LiteratureError, asked
+from mlgym.tools.notes import KeptNotes
 from mlgym.tools.registry import parse_action
 from mlgym.types import Transition
 from mlgym.wording import ENDED
@@ -26,21 +27,26 @@ def make_env_again(
     config: RunConfig, found: FoundAgent, folder: RunFolder, recorded: Sequence[Transition]
 ) -> MLGymEnv:
     """As `make_env`. Raises ConfigError where the run's memory cannot be read."""
-    notes = _RecordedNotes(tuple(folder.notes()))
+    notes = RecordedNotes(tuple(folder.notes()))
     return make_env(config, found, notes, RecordedAnswers(recorded))
 
 
 @dataclass(frozen=True, slots=True)
-class _RecordedNotes:
-    """See `mlgym.tools.notes.KeptNotes`. New ones are kept in the episode alone."""
+class RecordedNotes:
+    """See `mlgym.tools.notes.KeptNotes`: what a run's memory held at its start.
+
+    New notes go to `kept`; where it is None they are kept in the episode alone.
+    """
 
     texts: tuple[str, ...]
+    kept: KeptNotes | None = None
 
     def read(self) -> Sequence[str]:
         return self.texts
 
     def add(self, text: str) -> None:
-        del text
+        if self.kept is not None:
+            self.kept.add(text)
 
 
 class RecordedAnswers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +12,12 @@ from mlgym.config import RunConfig
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError
 from mlgym.rollout import Outcome
+from mlgym.runs.again import RecordedNotes
 from mlgym.runs.checkpoint import read_checkpoint
 from mlgym.runs.kept_env import Past
 from mlgym.runs.single import Start, Watch, make_env, play
 from mlgym.runs.store import CHECKPOINT, MEMORY, MODEL, TRAJECTORY, RunFolder
 from mlgym.task.spec import find_task
-from mlgym.tools.notes import KeptNotes
 from mlgym.tools.notes_file import NotesFile
 from mlgym.types import Transition
 
@@ -53,26 +52,12 @@ def unfinished(folder: RunFolder) -> Unfinished:
     return Unfinished(folder, record, config, config.model_copy(update=resolved))
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """The memory of a run that goes on: what it held at its start, and where new notes are kept."""
-
-    texts: tuple[str, ...]
-    kept: KeptNotes
-
-    def read(self) -> Sequence[str]:
-        return self.texts
-
-    def add(self, text: str) -> None:
-        self.kept.add(text)
-
-
 def make_env_to_resume(run: Unfinished, found: FoundAgent) -> MLGymEnv:
     """As `make_env`; notes that the run has kept itself are not there before it keeps them."""
     memory, notes = run.played.memory, None
     if memory is not None and (run.folder.path / MEMORY).exists():
         kept = NotesFile(memory, find_task(run.played.task).spec.id)
-        notes = _Begun(tuple(run.folder.notes()), kept)
+        notes = RecordedNotes(tuple(run.folder.notes()), kept)
     return make_env(run.played, found, notes)
 
 
