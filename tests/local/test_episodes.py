@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from mlgym.config import RunConfig
+from mlgym.models.transformer import Transformer
+from mlgym.runs.sft import chats
 from mlgym.runs.single import check, make_env, run_episode
+from mlgym.runs.store import RunFolder
 
 pytestmark = pytest.mark.timeout(1200)
 STEPS = 10
@@ -55,6 +58,34 @@ def test_the_model_in_this_process_finishes_an_episode(
     print(json.dumps(record, indent=2))
     ended(record)
     agrees(record, entries)
+
+
+def test_an_export_has_the_tokens_that_the_model_counted(
+    number_task: Path, tmp_path: Path, weights: Path, small_agent: str
+) -> None:
+    record, entries = played(number_task, tmp_path, agent=small_agent, model="local/smollm2")
+    counted = [entry["usage"]["input_tokens"] for entry in entries if entry["kind"] == "reply"]
+    template = Transformer(weights)
+    run = RunFolder(tmp_path / record["run_id"])
+    rows = list(chats(run, each_reply=True))
+    prompts = [tokens(template, row["prompt"]) for row in rows]
+    assert [len(prompt) for prompt in prompts] == counted
+    # What is trained on is what follows the prompt, and nothing of the prompt is.
+    for row, prompt in zip(rows, prompts, strict=True):
+        whole = tokens(template, [*row["prompt"], *row["completion"], {"role": "user"}])
+        assert whole[: len(prompt)] == prompt
+    # Joined to conversations they are the same replies, each to be trained on once.
+    trained = [
+        message["content"]
+        for row in chats(run)
+        for message in row["messages"]
+        if message["role"] == "assistant" and message.get("weight") != 0
+    ]
+    assert trained == [row["completion"][0]["content"] for row in rows]
+
+
+def tokens(template: Transformer, messages: list[dict[str, Any]]) -> list[int]:
+    return template.encoded([(each["role"], each.get("content", "")) for each in messages])
 
 
 def test_the_model_at_a_real_server_finishes_an_episode(
