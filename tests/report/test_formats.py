@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +41,23 @@ def test_latex_sets_every_sign_literally_and_needs_no_package() -> None:
     assert text.count("\\begin{tabular}{llllll}") == 2
     assert text.count("\\begin{tabular}{lll}") == 1
     assert "\\input{best}" in latex_document(["best"])
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex (texlive-latex-base)")
+def test_latex_compiles(tmp_path: Path) -> None:
+    (tmp_path / "best.tex").write_text(to_latex(table(9)))
+    (tmp_path / "all.tex").write_text(latex_document(["best"]))
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "all.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "all.pdf").stat().st_size > 1000
+    assert "Overfull" not in done.stdout
 
 
 @pytest.mark.parametrize(
