@@ -15,7 +15,7 @@ from mlgym.runs.store import PARTS, RECORD, TRAJECTORY, RunFolder
 
 STATES = ("scored", "unscored", "infrastructure_failure", "running", "cut_off", "broken")
 """`cut_off`: its process ended before it did. `broken`: its `run.json` is missing or no record."""
-_ENDED = STATES[:3]
+ENDED = STATES[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def read_row(path: Path) -> Row:
     try:
         record = read_record(path)
     except FileNotFoundError:
-        if _is_running(path):
+        if is_running(path):
             return Row(path, "running")
         return Row(path, "broken", f"it holds no {RECORD}")
     except OSError as error:
@@ -82,11 +82,11 @@ def read_row(path: Path) -> Row:
 def row_of(path: Path, record: Mapping[str, Any]) -> Row:
     """The row of a run whose record was read."""
     status = _text(record, "status")
-    if status not in _ENDED:
-        return Row(path, "broken", f"{RECORD}: status: found {status!r}, expected {_ENDED}")
+    if status not in ENDED:
+        return Row(path, "broken", f"{RECORD}: status: found {status!r}, expected {ENDED}")
     steps = _whole(record, "steps")
     if record.get("exit_reason") is None:
-        status = "running" if _is_running(path) else "cut_off"
+        status = "running" if is_running(path) else "cut_off"
         steps = _steps_so_far(path / TRAJECTORY)
     score = _mapping(record, "score")
     primary = _text(score, "primary")
@@ -111,7 +111,7 @@ def row_of(path: Path, record: Mapping[str, Any]) -> Row:
     )
 
 
-def _is_running(path: Path) -> bool:
+def is_running(path: Path) -> bool:
     try:
         return RunFolder(path).is_running
     except OSError:  # it went meanwhile, or may not be entered
