@@ -190,5 +190,5 @@ function figures(row, record, store, goal) {
 // Several lines of text, each harmless.
 function visibleLines(text) {
   const all = Array.isArray(text) ? text : String(text).split("\n");
-  return all.map((line) => visible(String(line).replace(/\n$/, "")).replace(/^ +/, (blanks) => blanks)).join("\n");
+  return all.map((line) => visible(String(line).replace(/\n$/, ""))).join("\n");
 }
