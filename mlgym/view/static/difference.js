@@ -13,7 +13,11 @@ export function differing(one, other) {
 
 // The index of the first difference of two stores, and its names; null where they are the same.
 // Where one has ended and the other goes on, that is where they part.
-export async function firstDifference(one, other, alive) {
+export function firstDifference(one, other, alive) {
+  return searched(one, other, alive);
+}
+
+async function searched(one, other, alive) {
   const both = Math.min(one.count(), other.count());
   let bound = 0;
   while (bound < both && mayBeSame(one.short[bound], other.short[bound])) bound += 1;
