@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,9 @@ from typing import Annotated
 import typer
 
 from mlgym.cli.output import note, show
+from mlgym.errors import ConfigError
+
+_NAMED = 3
 
 
 def view(
@@ -20,14 +24,33 @@ def view(
         int,
         typer.Option("--port", help="The port on loopback; 0 takes a free one.", min=0, max=65535),
     ] = 0,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            help="Write the one run in DIR as a page that needs no server.",
+            metavar="FILE.html",
+        ),
+    ] = None,
     browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
 ) -> None:
-    """Show runs in the browser: all in a table, each as a timeline, two beside each other."""
-    from mlgym.runs.folders import run_folders
+    """Show runs in the browser: all in a table, each as a timeline, two beside each other.
+
+    Prints the address to open. Only this machine can reach it, only with its token, only to read.
+    """
+    if export is not None:
+        if port or browser:
+            raise ConfigError("--export: writes a file and ends: found --port or --open beside it")
+        _export(folder, export)
+        return
+    asyncio.run(_serve(folder, port, browser))
+
+
+async def _serve(folder: Path, port: int, browser: bool) -> None:
+    from mlgym.runs.folders import check_root
     from mlgym.view.server import listen, serve
 
-    next(run_folders(folder), None)  # a folder that cannot be read is told of before it starts
-    sock = listen(port)
+    check_root(folder)
 
     def ready(address: str) -> None:
         show(address)
@@ -37,10 +60,30 @@ def view(
 
             webbrowser.open(address)
 
-    async def until_stopped() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await serve(folder, sock, ready, stop, note)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(folder, listen(port), ready, stop, note)
 
-    asyncio.run(until_stopped())
+
+def _export(folder: Path, file: Path) -> None:
+    from mlgym.view.answers import Answers
+    from mlgym.view.export import to_page
+    from mlgym.view.server import static_files
+
+    answers = Answers(folder)
+    found = list(answers.table.read())
+    if len(found) != 1:
+        told = "no run" if not found else f"{len(found)} runs: {', '.join(found[:_NAMED])}"
+        more = ", ..." if len(found) > _NAMED else ""
+        raise ConfigError(f"--export: {folder}: found {told}{more}, expected one")
+    page = to_page(answers, found[0], static_files())
+    fresh = file.with_name(f".{file.name}.new")
+    try:
+        fresh.write_text(page, encoding="utf-8")
+        fresh.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise ConfigError(f"--export {file}: cannot be written: {error.strerror}") from error
+    show(str(file))

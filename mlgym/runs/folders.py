@@ -30,13 +30,18 @@ def run_folders(root: Path, known: Container[str] = ()) -> Iterator[str]:
     Raises:
         ConfigError: `root` is no folder, or cannot be read.
     """
+    check_root(root)
+    yield from _walk(str(root), _DEEPEST, known)
+
+
+def check_root(root: Path) -> None:
+    """Raises ConfigError where `root` is no folder, or cannot be read."""
     if not root.is_dir():
         raise ConfigError(f"{root}: found no folder there, expected one that holds run folders")
     try:
         os.scandir(root).close()
     except OSError as error:
         raise ConfigError(f"{root}: {error.strerror}") from error
-    yield from _walk(str(root), _DEEPEST, known)
 
 
 def _walk(folder: str, deeper: int, known: Container[str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from mlgym.view.diffs import BEFORE, diffs_of
 from mlgym.view.goals import Goals
 from mlgym.view.lines import Step, cut
 from mlgym.view.rows import COLUMNS, Kept, Table
+from mlgym.view.suites import suites
 from mlgym.view.timeline import Timelines, joined
 
 MOST_STEPS = 200
@@ -54,10 +55,16 @@ class Answers:
         root = json.dumps(str(self.table.root))
         return f'{{"root": {root}, "columns": {json.dumps(COLUMNS)}, "rows": {rows}}}'
 
+    def suites(self) -> list[dict[str, Any]]:
+        """The suites in the folder, and what they plan."""
+        runs = [kept.folder for kept in self.table.read().values()]
+        return suites(self.table.root, runs)
+
     def overview(self, wanted: str) -> str:
         """A run's record and row, its steps in short, and what lies beside them."""
         kept = self.run(wanted)
         lines = self.timelines.of(kept.folder).read()
+        count, end = lines.so_far
         record, row = record_of(kept), row_of(kept)
         head = json.dumps(
             {
@@ -67,11 +74,11 @@ class Answers:
                 "images": images_of(kept.folder),
                 "log": last_lines(kept.folder),
                 "goal": self._goals.of(kept.row.task, record or {}),
-                "end": lines.end,
+                "end": end,
             },
             allow_nan=False,
         )
-        return f'{head[:-1]}, "steps": {joined(lines.texts[: len(lines.ends)])}}}'
+        return f'{head[:-1]}, "steps": {joined(lines.texts[:count])}}}'
 
     def steps(self, wanted: str, first: int, last: int) -> list[Step]:
         """Whole steps, with the diffs of edits."""

@@ -15,6 +15,8 @@ from aiohttp import web
 
 from mlgym.errors import ConfigError
 from mlgym.view.answers import MOST_STEPS, Answers
+from mlgym.view.export import file_name, to_page
+from mlgym.view.follow import ROWS_S, STEP_S, AllRuns, OneRun, stream
 from mlgym.view.security import Access, add_headers, guard, to_json
 
 _TYPES = {
@@ -22,6 +24,7 @@ _TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain",
 }
 _LINGER_S = 1.0
 ANSWERS = web.AppKey("answers", Answers)
@@ -104,6 +107,10 @@ def make_app(root: Path, access: Access, on_error: Callable[[str], None]) -> web
     app.router.add_get("/api/run", _run)
     app.router.add_get("/api/steps", _steps)
     app.router.add_get("/api/image", _image)
+    app.router.add_get("/api/suites", _suites)
+    app.router.add_get("/api/follow", _follow)
+    app.router.add_get("/api/follow-runs", _follow_runs)
+    app.router.add_get("/export", _export)
     return app
 
 
@@ -155,6 +162,34 @@ async def _image(request: web.Request) -> web.Response:
     wanted, name = request.query.get("id", ""), request.query.get("name", "")
     data, kind = await asyncio.to_thread(request.app[ANSWERS].image, wanted, name)
     return web.Response(body=data, content_type=kind)
+
+
+async def _suites(request: web.Request) -> web.Response:
+    found = await asyncio.to_thread(request.app[ANSWERS].suites)
+    return _json(to_json({"suites": found}))
+
+
+async def _follow(request: web.Request) -> web.StreamResponse:
+    wanted, end = request.query.get("id", ""), number(request, "end")
+    run = OneRun(request.app[ANSWERS], wanted, end)
+    return await stream(request, run.tell, STEP_S, request.app[STOPPING])
+
+
+async def _follow_runs(request: web.Request) -> web.StreamResponse:
+    runs = AllRuns(request.app[ANSWERS])
+    return await stream(request, runs.tell, ROWS_S, request.app[STOPPING])
+
+
+async def _export(request: web.Request) -> web.Response:
+    wanted, app = request.query.get("id", ""), request.app
+    page = await asyncio.to_thread(lambda: to_page(app[ANSWERS], wanted, app[STATIC]).encode())
+    name = file_name(app[ANSWERS].run(wanted).row.run_id)
+    return web.Response(
+        body=page,
+        content_type="text/html",
+        charset="utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 def number(request: web.Request, name: str, default: int = 0) -> int:

@@ -37,6 +37,12 @@ class Lines:
     def end(self) -> int:
         return self.ends[-1] if self.ends else 0
 
+    @property
+    def so_far(self) -> tuple[int, int]:
+        """How many lines there are, and where the last one ends: as of one moment."""
+        count = len(self.ends)
+        return count, self.ends[count - 1] if count else 0
+
     def after(self, end: int) -> int:
         """The index of the first line that lies behind a byte."""
         return bisect_right(self.ends, end)
