@@ -5,7 +5,8 @@ import {brief, money, numeric, reward, visible, whole} from "./text.js";
 
 const LEFT = 52;
 const RIGHT = 10;
-const GAP = 14;
+const GAP = 24;
+const TITLE = 14;
 
 // What is drawn of steps: a panel for each quantity that there is.
 export function panelsOf(steps, primary, goal, baseline) {
@@ -22,7 +23,7 @@ export function panelsOf(steps, primary, goal, baseline) {
       best = best === null || (goal === "minimize" ? value < best : value > best) ? value : best;
       return [index, best];
     });
-    found.push({ title: name, height: 92, points, line: goal ? line : [], baseline: numeric(baseline?.[name]), format: brief, steps: goal !== null });
+    found.push({ title: name, height: 92, points, line: goal ? line : [], baseline: numeric(baseline?.[name]), format: brief, steps: goal !== null, goal });
   }
   let sum = 0;
   const returns = steps.map((step, index) => [index, (sum += numeric(step.reward) || 0)]).filter((point) => Number.isFinite(point[1]));
@@ -51,10 +52,10 @@ export function curves(host, { onPick }) {
       cursor = hover = null;
       return;
     }
-    const height = panels.reduce((sum, panel) => sum + panel.height + GAP, 0) + 16;
+    const height = panels.reduce((sum, panel) => sum + panel.height + GAP, 0) + 10;
     cursor = draw("line", { class: "cursor", y1: 4, y2: height - 16 });
     hover = draw("line", { class: "hover", y1: 4, y2: height - 16, x1: -9, x2: -9 });
-    let top = 6;
+    let top = TITLE + 2;
     const parts = panels.map((panel) => {
       const drawn = onePanel(panel, top, x, width());
       top += panel.height + GAP;
@@ -125,8 +126,10 @@ function onePanel(panel, top, x, width) {
   if (panel.from !== undefined) values.push(panel.from);
   let low = values.reduce((one, other) => Math.min(one, other));
   let high = values.reduce((one, other) => Math.max(one, other));
+  [low, high] = withoutOutliers(panel, low, high);
   if (low === high) [low, high] = [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
-  const y = (value) => top + 4 + ((panel.height - 8) * (high - value)) / (high - low);
+  const within = (value) => Math.max(low, Math.min(high, value));
+  const y = (value) => top + 4 + ((panel.height - 8) * (high - within(value))) / (high - low);
   const path = panel.line.map(([index, value], place) => {
     const [px, py] = [x(index).toFixed(1), y(value).toFixed(1)];
     if (!place) return `M${px} ${py}`;
@@ -138,13 +141,23 @@ function onePanel(panel, top, x, width) {
     draw("line", { x1: LEFT, x2: width - RIGHT, y1: top + panel.height, y2: top + panel.height, class: "axis" }),
     [[high, 11], [low, -2]].map(([value, down]) =>
       draw("text", { x: LEFT - 6, y: y(value) + (down > 0 ? 7 : 2), class: "label", "text-anchor": "end" }, panel.format(value))),
-    draw("text", { x: LEFT + 5, y: top + 8, class: "label name" }, visible(panel.title).slice(0, 40)),
+    draw("text", { x: LEFT, y: top - 4, class: "label name" }, visible(panel.title).slice(0, 24)),
+    panel.points.length > 0 && draw("text", { x: width - RIGHT, y: top - 4, class: "label", "text-anchor": "end" }, "\u25cb validation  \u25c6 test  \u2508 baseline"),
     panel.baseline !== null && Number.isFinite(panel.baseline)
       && draw("line", { x1: LEFT, x2: width - RIGHT, y1: y(panel.baseline), y2: y(panel.baseline), class: "baseline" }),
     path && draw("path", { d: path + tail, class: "line" }),
     panel.points.map(([index, value, isTest]) => (isTest
       ? draw("path", { d: `M${x(index)} ${y(value) - 5}l5 5l-5 5l-5 -5z`, class: "test" })
-      : draw("circle", { cx: x(index), cy: y(value), r: 3, class: "dot" }))));
+      : draw("circle", { cx: x(index), cy: y(value), r: 3, class: value === within(value) ? "dot" : "beyond" }))));
+}
+
+// What is far worse than the baseline stands at the edge: else all that counts would be flat.
+function withoutOutliers(panel, low, high) {
+  const { baseline, goal } = panel;
+  if (!goal || baseline === null || !Number.isFinite(baseline)) return [low, high];
+  const gained = goal === "minimize" ? baseline - low : high - baseline;
+  if (gained <= 0) return [low, high];
+  return goal === "minimize" ? [low, Math.min(high, baseline + gained)] : [Math.max(low, baseline - gained), high];
 }
 
 function spoken(panels) {

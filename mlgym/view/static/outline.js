@@ -92,7 +92,9 @@ export function outline(host, { store, graph, onPick }) {
 }
 
 function told(step) {
-  return step.action ?? step.thought ?? "";
+  const text = step.action ?? step.thought ?? "";
+  // The tool stands before it already.
+  return text.startsWith(`${step.tool} `) ? text.slice(step.tool.length + 1) : text === step.tool ? "" : text;
 }
 
 // The lanes beside a line; between lines that do not follow each other none go on.

@@ -36,7 +36,7 @@ function heading(view, index, step, place) {
     el("span", { class: "spacer" }),
     Boolean(numeric(step.reward)) && el("span", { class: `reward ${numeric(step.reward) < 0 ? "below" : ""}`, title: "Reward" }, reward(numeric(step.reward))),
     typeof cost === "number" && cost > 0 && el("span", { class: "faint", title: tokens(step.usage) }, money(cost)),
-    typeof step.duration_s === "number" && el("span", { class: "faint", title: step.time ? moment(step.time, true) : null }, seconds(step.duration_s)));
+    step.duration_s > 0 && el("span", { class: "faint", title: step.time ? moment(step.time, true) : null }, seconds(step.duration_s)));
 }
 
 function tokens(usage) {
@@ -50,7 +50,7 @@ function bodyOf(view, index, step) {
     step.action !== null && !diffs.length && el("div", { class: "action" }, textBlock(view, `${index}.action`, step.action, "action-text")),
     diffs.map((diff, place) => diffBlock(view, `${index}.diff.${place}`, diff)),
     step.observation
-      ? el("div", { class: "observation" }, textBlock(view, `${index}.observation`, step.observation, step.tool === "reset" ? "brief" : "output", diffs.length ? 0.4 : 1),
+      ? el("div", { class: "observation" }, textBlock(view, `${index}.observation`, step.observation, step.tool === "reset" ? "brief" : "output", diffs.length ? [1, 0, 0] : undefined),
         step.cut > 0 && el("p", { class: "faint" }, `${many(step.cut, "character")} in the middle are left out here.`))
       : step.action !== null && el("p", { class: "faint nothing" }, "no output"),
     step.image && imageBlock(view, step.image),
@@ -67,11 +67,10 @@ function shortBody(short) {
 }
 
 // A text as a terminal would show it; the middle of a long one is folded.
-function textBlock(view, key, text, kind, share = 1) {
+function textBlock(view, key, text, kind, [head, tail, spare] = [HEAD, TAIL, 3]) {
   const lines = screen(text.endsWith("\n") ? text.slice(0, -1) : text);
   const pre = (part) => putLines(el("pre", { class: kind, tabindex: null }), part);
-  const [head, tail] = [Math.ceil(HEAD * share), Math.ceil(TAIL * share)];
-  const isLong = lines.length > head + tail + 3;
+  const isLong = lines.length > head + tail + spare;
   const isWide = text.length > WIDEST;
   if (!isLong && !isWide) return pre(lines);
   const unfolded = view.open.has(key);
@@ -82,7 +81,7 @@ function textBlock(view, key, text, kind, share = 1) {
   const label = `${many(lines.length, "line")}, ${many(text.length, "character")}`;
   if (unfolded) return [pre(lines), button(`Fold (${label})`, flip, { class: "fold" })];
   const first = shortened(lines.slice(0, isLong ? head : lines.length), WIDEST / 2);
-  const last = isLong ? shortened(lines.slice(-tail), WIDEST / 2) : [];
+  const last = isLong && tail ? shortened(lines.slice(-tail), WIDEST / 2) : [];
   return el("div", { class: "folded" }, pre(first),
     button(isLong ? `\u22ef ${many(lines.length - head - tail, "more line")} \u22ef` : `\u22ef all of it: ${label}`, flip, { class: "fold", "aria-expanded": "false" }),
     last.length > 0 && pre(last));

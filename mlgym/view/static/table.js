@@ -13,7 +13,7 @@ const ROW = 34;
 const COLUMNS = [
   ["task", "Task", "", taskCell],
   ["agent", "Agent", "", (row) => el("bdi", {}, visible(row.agent ?? "\u2013"))],
-  ["model", "Model", "", (row, app) => modelName(row.model ?? "\u2013", app.listing.colour(playerOf(row)))],
+  ["model", "Model", "", (row, app) => (row.model ? modelName(row.model, app.listing.colour(playerOf(row))) : el("span", { class: "faint" }, "\u2013"))],
   ["seed", "Seed", "number", (row) => whole(row.seed)],
   ["status", "State", "", (row) => stateMark(row.status)],
   ["score", "Score", "number", scoreCell],
