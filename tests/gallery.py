@@ -22,6 +22,8 @@ from run_folders import BRIEF, RECORDED, acted, lay_run, score
 
 START = 1_772_000_000.0
 FORECAST = "forecast"
+SHOWCASE = "20260225-061320-house_price-toolcaller-a1b2c3"
+OTHER = "20260225-071320-house_price-toolcaller-d4e5f6"
 _TRAIN = """\
 import pandas as pd
 from sklearn.ensemble import GradientBoostingRegressor
@@ -176,6 +178,14 @@ def lay_showcase(path: Path, last: int | None = None, **fields: Any) -> RunFolde
     run.write_image(PLOT)
     (path / "log.txt").write_text("2026-02-25T06:13:20+00:00 began: toolcaller on house_price\n")
     return run
+
+
+def lay_all(root: Path) -> None:
+    """A suite, two runs of one task that part, and a run of 5,000 steps."""
+    lay_suite(root)
+    lay_showcase(root / SHOWCASE, started_at="2026-02-25T06:13:20+00:00")
+    lay_showcase(root / OTHER, last=9, seed=1, model="model-small", started_at="2026-02-25T07:13:20+00:00")
+    lay_long(root / "long")
 
 
 def lay_suite(root: Path) -> None:

@@ -1,7 +1,7 @@
 // Owns the view of one run: what came of it, its curves, its outline and its timeline, live.
 
 import {el, fill} from "./dom.js";
-import {brief, fixed, many, moment, money, numeric, part, reward, seconds, visible, whole, words} from "./text.js";
+import {brief, fixed, measured, moment, money, numeric, part, reward, seconds, visible, whole, words} from "./text.js";
 import {playerOf} from "./looks.js";
 import {lanesOf} from "./branches.js";
 import {curves} from "./curve.js";
@@ -25,7 +25,7 @@ export function showRun(app, host, id, params) {
   return {
     keys: {
       j: does("next"), k: does("previous"), g: does("first"), G: does("last"), "/": does("search"), f: does("follow"),
-      c: () => app.source.live && app.go(`#/?with=${part(id)}`),
+      c: does("compare"),
       Escape: does("escape"),
     },
     // The address has changed, but not the run.
@@ -85,7 +85,7 @@ function openRun(app, host, id, told, params, alive) {
       told.log && button("Log", () => dialog("Log, the last lines", el("pre", {}, visibleLines(told.log))), { class: "quiet" }),
       record && button("Record", () => dialog("run.json", el("pre", {}, visibleLines(JSON.stringify(record, null, 2)))), { class: "quiet" }),
       app.source.live && el("a", { class: "button quiet", href: app.source.exportOf(id), download: "" }, "Export"),
-      app.source.live && el("a", { class: "button quiet", href: `#/?with=${part(id)}`, title: "c" }, "Compare"),
+      app.source.live && el("a", { class: "button quiet", href: othersOf(id, row), title: "c" }, "Compare"),
     ]), row.problem && el("p", { class: "problem", role: "alert" }, visible(row.problem)), figures(row, record, store, told.goal));
   };
   const paint = () => {
@@ -145,6 +145,7 @@ function openRun(app, host, id, told, params, alive) {
     search: () => lines.search.select(),
     follow: () => isRunning() && setFollowing(!following),
     escape: () => scroller.focus(),
+    compare: () => app.source.live && app.go(othersOf(id, row)),
     turn,
     close() {
       stop();
@@ -153,6 +154,11 @@ function openRun(app, host, id, told, params, alive) {
       steps.close();
     },
   };
+}
+
+// Where another run is chosen to compare this one with: most likely one of the same task.
+function othersOf(id, row) {
+  return `#/?with=${part(id)}${row.task ? `&task=${part(row.task)}` : ""}`;
 }
 
 function titleLine(app, id, row, tools) {
@@ -175,7 +181,7 @@ function figures(row, record, store, goal) {
   const sum = store.short.reduce((all, step) => all + (numeric(step.reward) || 0), 0);
   const found = [
     ["Score", el("b", { class: typeof row.score === "number" ? "large" : "" }, typeof row.score === "number" ? fixed(row.score, 3) : "none")],
-    row.primary && [visible(row.primary), [el("b", {}, brief(row.value)), goal && el("span", { class: "faint", title: goal === "minimize" ? "less is better" : "more is better" }, goal === "minimize" ? " \u2193" : " \u2191"), baseline !== null && el("span", { class: "faint" }, ` baseline ${brief(baseline)}`)]],
+    row.primary && [visible(row.primary), [el("b", {}, measured(row.value)), goal && el("span", { class: "faint", title: goal === "minimize" ? "less is better" : "more is better" }, goal === "minimize" ? " \u2193" : " \u2191"), baseline !== null && el("span", { class: "faint" }, ` baseline ${brief(baseline)}`)]],
     ["Return", reward(row.total_reward ?? sum)],
     ["Ended", words(row.exit_reason ?? (row.status === "running" ? "not yet" : "\u2013"))],
     ["Steps", whole(Math.max(row.steps ?? 0, store.count() - 1))],

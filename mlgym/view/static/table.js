@@ -1,7 +1,7 @@
 // Owns the table of all runs: filter, sort, search, and choosing two for comparison.
 
 import {el, fill} from "./dom.js";
-import {brief, fixed, many, moment, money, part, reward, seconds, visible, whole, words} from "./text.js";
+import {fixed, many, measured, moment, money, part, reward, seconds, visible, whole, words} from "./text.js";
 import {playerOf} from "./looks.js";
 import {virtualList} from "./virtual.js";
 import {button, chip, choice, loading, modelName, notice, stateMark, statesOf} from "./widgets.js";
@@ -42,7 +42,7 @@ function scoreCell(row) {
 
 function metricCell(row) {
   return typeof row.value === "number"
-    ? [el("span", { class: "faint" }, `${visible(row.primary)} `), brief(row.value)] : "\u2013";
+    ? [el("span", { class: "faint" }, `${visible(row.primary)} `), measured(row.value)] : "\u2013";
 }
 
 // Show the table in `host`. Returns what keys do there, and how to leave.

@@ -42,6 +42,13 @@ export function brief(value) {
   return signed(String(Number(value.toPrecision(5))));
 }
 
+// A measured value: four digits, so that points stand below each other.
+export function measured(value) {
+  const size = Math.abs(value);
+  if (typeof value !== "number" || !Number.isFinite(value) || size >= 1e4 || size < 1e-3) return brief(value);
+  return signed(value.toPrecision(4));
+}
+
 // A count, thousands apart.
 export function whole(value) {
   if (typeof value !== "number") return UNSEEN;
