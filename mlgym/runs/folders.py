@@ -45,24 +45,32 @@ def check_root(root: Path) -> None:
 
 
 def _walk(folder: str, deeper: int, known: Container[str]) -> Iterator[str]:
-    if folder in known:
+    # Thousands of folders are runs: for those one look at the record is enough.
+    if folder in known or _is_there(f"{folder}/{RECORD}"):
         yield folder
         return
     inner: list[str] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                name = entry.name
-                if name in (RECORD, TRAJECTORY) and not entry.is_dir(follow_symlinks=False):
+                if entry.is_dir(follow_symlinks=False):
+                    if not entry.name.startswith("."):
+                        inner.append(entry.path)
+                elif entry.name == TRAJECTORY:
                     yield folder
                     return
-                if not name.startswith(".") and entry.is_dir(follow_symlinks=False):
-                    inner.append(entry.path)
     except OSError:
         return
     if deeper:
         for path in inner:
             yield from _walk(path, deeper - 1, known)
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return not stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -105,7 +113,7 @@ def read_record(folder: str | Path) -> Mapping[str, Any]:
     Raises:
         OSError, ValueError, RecursionError: there is none, or it is no JSON object of usual size.
     """
-    found = json.loads(read_plain(f"{folder}/{RECORD}", _LARGEST_RECORD))
+    found = json.loads(read_plain(f"{folder}/{RECORD}", _LARGEST_RECORD).decode())
     if not isinstance(found, dict):
         raise ValueError(f"found {found!r:.100}, expected an object")  # noqa: TRY004
     return cast("dict[str, Any]", found)

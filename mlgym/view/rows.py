@@ -10,6 +10,7 @@ import json
 import os
 import threading
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +23,8 @@ COLUMNS = (
     *("exit_reason", "steps", "primary", "value", "score", "total_reward", "cost_usd"),
     *("started_at", "duration_s", "problem"),
 )
+_CELLS = attrgetter(*COLUMNS[1:])
+_ENCODED = json.JSONEncoder(allow_nan=False).encode
 Stamp = tuple[int, int, int]
 """Modification time in nanoseconds, bytes, inode: what changes with a file's content."""
 
@@ -94,8 +97,7 @@ class Table:
                 return None  # it went
             row = read_row(Path(folder))  # again: as of that state, or later
         name = self._id(folder)
-        cells = [name, *(getattr(row, column) for column in COLUMNS[1:])]
-        return Kept(name, folder, row, json.dumps(cells, allow_nan=False), state)
+        return Kept(name, folder, row, _ENCODED((name, *_CELLS(row))), state)
 
     def _id(self, folder: str) -> str:
         root = str(self.root)
