@@ -39,6 +39,11 @@ class Viewer:
     port: int
     token: str
 
+    @property
+    def address(self) -> str:
+        """What a person opens."""
+        return f"http://127.0.0.1:{self.port}/?token={self.token}"
+
     def ask(
         self,
         path: str,
@@ -90,13 +95,13 @@ def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def viewing(root: Path) -> Iterator[Viewer]:
+def viewing(root: Path, port: int = 0) -> Iterator[Viewer]:
     """A server of the runs in `root`, for as long as the `with` lasts."""
     addresses: Queue[str] = Queue()
     told: list[str] = []
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    work = serve(root, listen(0), addresses.put, stop, told.append)
+    work = serve(root, listen(port), addresses.put, stop, told.append)
     thread = threading.Thread(target=loop.run_until_complete, args=(work,))
     thread.start()
     try:

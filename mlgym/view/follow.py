@@ -7,6 +7,7 @@ or, for one run, when that has ended.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -115,8 +116,10 @@ async def stream(
     def is_gone() -> bool:
         return request.transport is None or request.transport.is_closing()
 
-    async for text in _texts(first, tell, pause_s, stopping, is_gone):
-        await response.write(text.encode())
+    # Who listened may leave between the look and the write.
+    with contextlib.suppress(ConnectionResetError):
+        async for text in _texts(first, tell, pause_s, stopping, is_gone):
+            await response.write(text.encode())
     return response
 
 

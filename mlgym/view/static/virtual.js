@@ -172,6 +172,10 @@ export function virtualList(scroller, { estimate, make, fixed = false, onScroll 
     },
     // Keep to the end, whatever comes.
     stick(on) {
+      if (stuck && !on) {
+        const index = indexAt(scroller.scrollTop);
+        anchor = { index, delta: scroller.scrollTop - offsets[index] };
+      }
       stuck = on;
       refresh();
     },

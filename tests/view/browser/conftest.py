@@ -6,19 +6,15 @@ server, and the page may break neither its own policy nor down.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gallery
 import pytest
-from mlgym.view.server import listen, serve
+from viewers import viewing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -47,44 +43,13 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@contextmanager
-def serving(root: Path, port: int = 0) -> Iterator[str]:
-    """The address, with its token, of a server for `root`."""
-    told: list[str] = []
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    def on_ready(address: str) -> None:
-        told.append(address)
-        ready.set()
-
-    def run() -> None:
-        loop.run_until_complete(serve(root, listen(port), on_ready, stop, print))
-        loop.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert ready.wait(30)
-    try:
-        yield told[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
-
-
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A suite, two runs of one task that part, and a run of 5,000 steps."""
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """That of a viewer of the whole gallery."""
     root = tmp_path_factory.mktemp("gallery") / "runs"
     gallery.lay_all(root)
-    return root
-
-
-@pytest.fixture(scope="session")
-def address(runs: Path) -> Iterator[str]:
-    with serving(runs) as found:
-        yield found
+    with viewing(root) as viewer:
+        yield viewer.address
 
 
 @dataclass

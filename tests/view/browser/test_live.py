@@ -9,9 +9,9 @@ from pathlib import Path
 
 import gallery
 import pytest
-from conftest_serving import serving
 from gallery import SHOWCASE
 from run_folders import BRIEF, acted, lay_run
+from viewers import viewing
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -24,8 +24,8 @@ def ran(first: int, last: int) -> list:
 
 def test_a_running_episode_is_followed_until_it_ends(opened: Callable, tmp_path: Path) -> None:
     run = lay_run(tmp_path / "live", [BRIEF, *ran(1, 6)], exit_reason=None, status="unscored", score=None)
-    with run.held(), serving(tmp_path) as address:
-        window = opened(address)
+    with viewing(tmp_path) as viewer, run.held():
+        window = opened(viewer.address)
         row = window.page.locator(".virtual .row")
         expect(row).to_contain_text("running")
         row.get_by_role("link").click()
@@ -43,19 +43,19 @@ def test_a_running_episode_is_followed_until_it_ends(opened: Callable, tmp_path:
         expect(newest).to_have_attribute("aria-label", "Step 0")
         window.press("f")
         expect(newest).to_have_attribute("aria-label", "Step 11")
-        ended = run.record() | {"exit_reason": "submitted", "status": "scored", "score": gallery.score(0.9)}
+        done = run.record() | {"exit_reason": "submitted", "status": "scored"}
         gallery.grow(run, [acted(12, "submit", "done\n", terminated=True)])
-        run.write_record(ended)
-    # The server closed with the block: what it told before is here.
+        run.write_record(done | {"score": gallery.score(0.9)})
         expect(window.page.locator(".figures")).to_contain_text("0.900")
+        expect(newest).to_have_attribute("aria-label", "Step 12")
         expect(switch).to_have_count(0)
 
 
 def test_a_new_run_appears_in_the_table_by_itself(opened: Callable, tmp_path: Path) -> None:
     root = tmp_path / "runs"
     root.mkdir()
-    with serving(root) as address:
-        window = opened(address)
+    with viewing(root) as viewer:
+        window = opened(viewer.address)
         expect(window.page.get_by_text("No runs yet")).to_be_visible()
         lay_run(root / "first", [BRIEF])
         expect(window.page.locator(".count")).to_have_text("1 run")
@@ -65,17 +65,16 @@ def test_a_server_that_is_gone_is_said_to_be_and_found_when_it_is_back(
     opened: Callable, tmp_path: Path
 ) -> None:
     gallery.lay_showcase(tmp_path / "a")
-    with serving(tmp_path) as address:
-        window = opened(address)
+    with viewing(tmp_path) as viewer:
+        window = opened(viewer.address)
         expect(window.page.locator(".count")).to_have_text("1 run")
-        port = int(window.home.rpartition(":")[2].strip("/"))
     window.go("#/run/a")
     expect(window.page.get_by_role("alert")).to_contain_text("does not answer")
-    with serving(tmp_path, port) as again:
+    with viewing(tmp_path, viewer.port) as again:
         # It has a new token: the page says so in the server's own words.
         expect(window.page.get_by_role("heading", name="cannot be shown")).to_be_visible()
         expect(window.page.get_by_role("alert")).to_be_hidden()
-        window.page.goto(again)
+        window.page.goto(again.address)
         expect(window.page.locator(".count")).to_have_text("1 run")
 
 
@@ -101,5 +100,5 @@ def test_an_export_opens_from_a_file_with_every_step_and_asks_nobody(
     kept.page.goto(f"{file.as_uri()}#/?step=8")
     image = kept.page.locator("img")
     assert image.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 420
-    assert [each for each in kept.asked if not each.startswith("data:")] == [file.as_uri()] * 2
+    assert {each for each in kept.asked if not each.startswith("data:")} == {file.as_uri()}
     assert kept.page.evaluate("window.violations ?? []") == []
