@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -58,11 +59,17 @@ async def _serve(folder: Path, port: int, browser: bool) -> None:
         if browser:
             import webbrowser
 
-            webbrowser.open(address)
+            # One that runs in the terminal would hold up the server.
+            Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    stop = asyncio.Event()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end(number: signal.Signals) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)  # who is in a hurry sends it again
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end, number)
     await serve(folder, listen(port), ready, stop, note)
 
 

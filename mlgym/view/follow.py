@@ -81,18 +81,16 @@ class AllRuns:
     """What a reader who follows the table knows of it."""
 
     answers: Answers
-    _told: dict[str, Kept] | None = None
+    since: int
+    """The version of the table that it has."""
 
     def tell(self) -> Iterator[str]:
-        """One event where rows changed, came or went since the last call."""
-        found = dict(self.answers.table.read())
-        told, self._told = self._told, found
-        if told is None:
-            return
-        changed = [kept.text for name, kept in found.items() if told.get(name) is not kept]
-        gone = [name for name in told if name not in found]
-        if changed or gone:
-            yield _event("rows", f'{{"rows": {joined(changed)}, "gone": {to_json(gone)}}}')
+        """One event where rows changed, came or went since then."""
+        found = self.answers.table.changes(self.since)
+        if found.version != self.since:
+            rest = f'"gone": {to_json(found.gone)}, "version": {found.version}'
+            yield _event("rows", f'{{"rows": {joined(found.texts)}, {rest}}}')
+        self.since = found.version
 
 
 def _event(kind: str, data: str) -> str:

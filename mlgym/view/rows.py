@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from urllib.parse import quote
@@ -31,13 +31,29 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A run as it was when its files had these stamps. `text` is its row as a JSON array."""
+    """A run as it was when its files had these stamps. `text` is its row as a JSON array.
+
+    `version` is the table's since which it has been so.
+    """
 
     id: str
     folder: str
     row: Row
     text: str
     state: tuple[Stamp | None, Stamp | None, bool]
+    version: int = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The rows that changed or came since a version of the table, as JSON, and the ids that went.
+
+    `version` is the one that the table has with them.
+    """
+
+    version: int
+    texts: list[str]
+    gone: list[str]
 
 
 def stamp(path: str) -> Stamp | None:
@@ -56,6 +72,8 @@ class Table:
         self.root = root.resolve()
         self._kept: dict[str, Kept] = {}  # by folder
         self._by_id: dict[str, Kept] = {}
+        self._gone: dict[str, int] = {}  # id: the version since which it is no longer there
+        self._version = 0
         self._lock = threading.Lock()
 
     def read(self) -> dict[str, Kept]:
@@ -65,15 +83,31 @@ class Table:
             ConfigError: the folder is gone, or cannot be read.
         """
         with self._lock:
-            before = self._kept
-            fresh = (
-                _again(before.get(folder)) or self._look(folder)
-                for folder in run_folders(self.root, known=before)
-            )
-            kept = sorted((each for each in fresh if each), key=lambda each: each.row.run_id)
-            self._kept = {each.folder: each for each in kept}
-            self._by_id = {each.id: each for each in kept}
-            return self._by_id
+            return self._read()
+
+    def changes(self, since: int) -> Changes:
+        """What is not as it was in that version; 0 is the empty table. Raises as `read`."""
+        with self._lock:
+            found = self._read()
+            texts = [kept.text for kept in found.values() if kept.version > since]
+            gone = [name for name, version in self._gone.items() if version > since]
+            return Changes(self._version, texts, gone)
+
+    def _read(self) -> dict[str, Kept]:
+        before = self._kept
+        fresh = (
+            _again(before.get(folder)) or self._look(folder)
+            for folder in run_folders(self.root, known=before)
+        )
+        kept = sorted((each for each in fresh if each), key=lambda each: each.row.run_id)
+        self._kept = {each.folder: each for each in kept}
+        went = self._by_id.keys() - (by_id := {each.id: each for each in kept}).keys()
+        if went or any(each.version > self._version for each in kept):
+            self._version += 1
+            self._gone |= dict.fromkeys(went, self._version)
+            self._gone = {name: at for name, at in self._gone.items() if name not in by_id}
+        self._by_id = by_id
+        return by_id
 
     def find(self, wanted: str) -> Kept | None:
         """The run of that id as it is now; None where there is none."""
@@ -83,7 +117,8 @@ class Table:
             return None
         with self._lock:
             fresh = _again(kept) or self._look(kept.folder)
-            if fresh is not None and wanted in self._by_id:
+            if fresh is not None and fresh is not kept and wanted in self._by_id:
+                self._version += 1
                 self._kept[kept.folder] = self._by_id[wanted] = fresh
             return fresh
 
@@ -97,7 +132,7 @@ class Table:
                 return None  # it went
             row = read_row(Path(folder))  # again: as of that state, or later
         name = self._id(folder)
-        return Kept(name, folder, row, _ENCODED((name, *_CELLS(row))), state)
+        return Kept(name, folder, row, _ENCODED((name, *_CELLS(row))), state, self._version + 1)
 
     def _id(self, folder: str) -> str:
         root = str(self.root)

@@ -176,7 +176,7 @@ async def _follow(request: web.Request) -> web.StreamResponse:
 
 
 async def _follow_runs(request: web.Request) -> web.StreamResponse:
-    runs = AllRuns(request.app[ANSWERS])
+    runs = AllRuns(request.app[ANSWERS], number(request, "since"))
     return await stream(request, runs.tell, ROWS_S, request.app[STOPPING])
 
 

@@ -96,14 +96,26 @@ def test_a_run_that_seems_cut_off_is_done_when_nothing_has_happened_for_a_while(
 def test_the_table_is_told_of_what_changes_comes_and_goes(viewer: Viewer, runs: Path) -> None:
     run = lay_run(runs / "a", **GOING)
     lay_run(runs / "b")
-    with viewer.events("/api/follow-runs") as events:
-        viewer.rows()
-        run.write_record({**run.record(), "status": "scored", "exit_reason": "submitted"})
-        assert next(events) == ("rows", {"rows": [list(viewer.rows()["a"].values())], "gone": []})
+    version = viewer.json("/api/runs")["version"]
+    # Nothing is lost of what happens before one follows.
+    run.write_record({**run.record(), "status": "scored", "exit_reason": "submitted"})
+    with viewer.events(f"/api/follow-runs?since={version}") as events:
+        kind, told = next(events)
+        assert (kind, told["gone"]) == ("rows", [])
+        assert told["rows"] == [list(viewer.rows()["a"].values())]
         shutil.rmtree(runs / "b")
-        assert next(events)[1]["gone"] == ["b"]
-        lay_run(runs.parent / "c").path.rename(runs / "c")
-        assert next(events)[1]["rows"][0][0] == "c"
+        told = next(events)[1]
+        assert (told["rows"], told["gone"]) == ([], ["b"])
+        lay_run(runs.parent / "b").path.rename(runs / "b")
+        told = next(events)[1]
+        assert ([row[0] for row in told["rows"]], told["gone"]) == (["b"], [])
+    with viewer.events(f"/api/follow-runs?since={version}") as events:
+        assert {row[0] for row in next(events)[1]["rows"]} == {"a", "b"}
+    viewer.json("/api/run", id="a")
+    with viewer.events(f"/api/follow-runs?since={told['version']}") as events:
+        run.write_record({**run.record(), "total_reward": 0.75})
+        viewer.json("/api/run", id="a")  # whoever sees it first, each reader is told
+        assert [row[0] for row in next(events)[1]["rows"]] == ["a"]
 
 
 def test_streams_do_not_keep_the_server_from_ending(runs: Path) -> None:

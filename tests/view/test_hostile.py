@@ -80,6 +80,10 @@ def test_broken_records_hide_no_others(viewer: Viewer, runs: Path) -> None:
     assert {name for name, row in rows.items() if row["status"] == "broken"} == set(records)
     for name in records:
         assert viewer.json("/api/run", id=name)["record"] is None
+    nested = runs / "well" / "run.json"
+    for depth in range(900, 1000, 7):  # deep enough to be read, and maybe not to be written
+        nested.write_text('{"status": "scored", "a": ' + "[" * depth + "]" * depth + "}")
+        assert viewer.ask("/api/run", id="well").status == 200
 
 
 def test_numbers_that_no_browser_reads_are_null(viewer: Viewer, runs: Path) -> None:

@@ -10,16 +10,18 @@ export function openListing(source) {
   const listeners = new Set();
   let root = "";
   let columns = [];
+  let version = 0; // of the server's table: what has changed since comes with the next event
   let reading = null;
   let stop = null;
   let colours = new Map();
   const take = (told) => {
     byId.clear();
-    ({ root, columns } = told);
+    ({ root, columns, version } = told);
     for (const row of told.rows) byId.set(row.id, row);
     colours = modelClasses(told.rows);
   };
-  const change = ({ rows, gone }) => {
+  const change = ({ rows, gone, version: at }) => {
+    version = at;
     for (const id of gone ?? []) byId.delete(id);
     for (const values of rows ?? []) {
       const row = Array.isArray(values) ? asRow(columns, values) : values;
@@ -40,9 +42,8 @@ export function openListing(source) {
     watch(listener) {
       listeners.add(listener);
       if (!stop) {
-        // What changed while nobody watched is read whole, which costs little.
-        if (reading) source.runs().then(take).then(() => listeners.forEach((each) => each()), () => {});
-        stop = source.followRuns({ rows: change });
+        // What changed while nobody watched comes with the first event.
+        stop = source.followRuns(() => version, { rows: change });
       }
       return () => {
         listeners.delete(listener);

@@ -25,6 +25,7 @@ function liveSource(onReach) {
     runs: (alive) => ask("/api/runs", alive).then((told) => ({
       root: told.root,
       columns: told.columns,
+      version: told.version,
       rows: told.rows.map((row) => asRow(told.columns, row)),
     })),
     suites: () => ask("/api/suites").then((told) => told.suites),
@@ -33,7 +34,7 @@ function liveSource(onReach) {
       ask(`/api/steps?id=${part(id)}&from=${from}&to=${to}`, alive).then((told) => told.steps),
     follow: (id, end, handlers) =>
       listen(() => `/api/follow?id=${part(id)}&end=${end()}`, handlers, onReach),
-    followRuns: (handlers) => listen(() => "/api/follow-runs", handlers, onReach),
+    followRuns: (since, handlers) => listen(() => `/api/follow-runs?since=${since()}`, handlers, onReach),
     image: (id, name) => `/api/image?id=${part(id)}&name=${part(name)}`,
     exportOf: (id) => `/export?id=${part(id)}`,
   };
