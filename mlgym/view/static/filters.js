@@ -32,9 +32,9 @@ export function fitting(rows, filter, but = null) {
   });
 }
 
-// A row's value as a choice has it: a run without a model is chosen by its agent.
+// A row's value as a choice, and so an address, has it: a run without a model is chosen by its agent.
 export function chosenValue(row, name) {
-  return String((name === "model" ? playerOf(row) : row[name]) ?? "");
+  return String((name === "model" ? playerOf(row) : row[name]) ?? "").toWellFormed();
 }
 
 const HAY = Symbol("what a search looks in");

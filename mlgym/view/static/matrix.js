@@ -62,7 +62,7 @@ export function showMatrix(app, host, params) {
     const params = writeFilter({ profile: filter.profile, data_seed: filter.data_seed });
     if (suite) params.set("suite", suite);
     app.amend(params);
-    const within = app.listing.rows().filter((row) => !suite || row.id.startsWith(`${suite}/`));
+    const within = app.listing.rows().filter((row) => !suite || suite === "." || row.id.startsWith(`${suite}/`));
     pickOne("profile", within);
     pickOne("data_seed", within);
     const rows = fitting(within, { ...filter, q: "", task: "", agent: "", model: "", status: "" });
