@@ -27,7 +27,7 @@ function heading(view, index, step, place) {
   const exit = step.exit_code;
   return el("header", {},
     el("a", { class: "number", href: view.address(step.step), title: "Link to this step" }, whole(step.step)),
-    chip(step.tool === "reset" ? "task" : visible(step.tool ?? "?"), "tool"),
+    chip(step.tool === "reset" ? "task" : visible(step.tool || "?"), "tool"),
     place.forks && button(["\u21b3 from step ", whole(view.numberOf(place.parent))], () => view.go(place.parent), { class: "fork", title: "This step does not follow the one above" }),
     typeof exit === "number" && chip(`exit ${exit}`, exit ? "bad" : "faint"),
     Object.entries(step.metrics ?? {}).map(([name, value]) => chip([`${visible(name)} `, el("b", {}, brief(numeric(value)))], "metric")),
@@ -46,6 +46,7 @@ function tokens(usage) {
 function bodyOf(view, index, step) {
   const diffs = step.diff ?? [];
   return [
+    step.problem && el("p", { class: "problem" }, visible(step.problem)),
     step.thought && el("div", { class: "thought" }, textBlock(view, `${index}.thought`, step.thought, "prose")),
     step.action !== null && !diffs.length && el("div", { class: "action" }, textBlock(view, `${index}.action`, step.action, "action-text")),
     diffs.map((diff, place) => diffBlock(view, `${index}.diff.${place}`, diff)),
@@ -60,6 +61,7 @@ function bodyOf(view, index, step) {
 // What is known before the whole step is here.
 function shortBody(short) {
   return [
+    short.problem && el("p", { class: "problem" }, visible(short.problem)),
     short.thought && el("div", { class: "thought" }, el("pre", { class: "prose" }, visible(short.thought))),
     short.action && el("div", { class: "action" }, el("pre", { class: "action-text" }, visible(short.action))),
     short.size > 0 && el("div", { class: "observation waiting", "aria-busy": "true" }, "\u2026"),
