@@ -107,15 +107,15 @@ async def stream(
     """Send what `tell` gives, time and again."""
     first = await asyncio.to_thread(lambda: list(tell()))  # an error becomes an answer of its own
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    await response.prepare(request)
-    if request.method == "HEAD":
-        return response
 
     def is_gone() -> bool:
         return request.transport is None or request.transport.is_closing()
 
-    # Who listened may leave between the look and the write.
+    # Who asked may leave at any moment, before the answer too.
     with contextlib.suppress(ConnectionResetError):
+        await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         async for text in _texts(first, tell, pause_s, stopping, is_gone):
             await response.write(text.encode())
     return response
