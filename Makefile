@@ -13,6 +13,8 @@
 #   make test-resume   kill a run at 20 random moments and resume it, instead of 3
 #   make test-local   ten steps by a real small model, in process and at a llama.cpp server: minutes,
 #                     and on the first time 400 MB of packages
+#   make screenshots   the docs' pictures of `mlgym view`, by its browser tests
+#   make bench-view   how soon the viewer shows 10,000 runs, and a run of 5,000 steps
 #   make lint    format, style, types and layers
 #   make docs    build the documentation into site/, strictly
 #   make clean   remove what these made in this folder, but for runs/: those are results
@@ -24,7 +26,7 @@ BIN := .venv/bin
 IMAGES := $(notdir $(wildcard containers/*))
 TEST_HOME := $(or $(MLGYM_TEST_HOME),$(CURDIR)/.cache/mlgym-test)
 
-.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-resume test-local lint docs clean
+.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-resume test-local screenshots bench-view lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
@@ -54,6 +56,12 @@ test-resume: .venv/installed-dev
 
 test-local: .venv/installed-local
 	$(BIN)/pytest tests/local
+
+screenshots: .venv/installed-dev
+	MLGYM_SHOTS=$(CURDIR)/docs/assets/view $(BIN)/pytest tests/view/browser/test_shots.py
+
+bench-view: .venv/installed-dev
+	PYTHONPATH=tests:tests/view/browser $(BIN)/python tests/view/browser/speed.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

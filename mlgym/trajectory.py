@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # who only reads runs needs no environment
     from mlgym.snapshot import Snapshot
 
 _TEXTS = ("thought", "observation", "tool")
-_IMAGE = re.compile(r"images/[0-9a-f]{64}\.[a-z]{3,4}")
+IMAGE = re.compile(r"images/[0-9a-f]{64}\.[a-z]{3,4}")
 
 
 def to_line(transition: Transition) -> str:
@@ -125,7 +125,7 @@ def _parsed(path: Path, number: int, line: bytes) -> Transition:
                 " expected text"
             )
     # Readers will open what it names.
-    if transition.image is not None and not _IMAGE.fullmatch(str(transition.image)):
+    if transition.image is not None and not IMAGE.fullmatch(str(transition.image)):
         raise ConfigError(
             f"{path}: line {number} is no transition: image: found {transition.image!r:.100},"
             " expected images/<sha256>.png or the like"

@@ -31,6 +31,7 @@ from mlgym.cli import (
     run,
     runs,
     tasks,
+    view,
 )
 from mlgym.cli.output import note, show
 from mlgym.errors import ConfigError, MLGymError, SubmissionError, TaskError
@@ -79,6 +80,7 @@ app.command("export")(export.export)
 app.command("import-traj")(import_traj.import_traj)
 app.add_typer(runs.app, name="runs")
 app.command("report")(report.report)
+app.command("view")(view.view)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(data.app, name="data")
 app.add_typer(images.app, name="images")

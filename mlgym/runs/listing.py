@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
 from mlgym.errors import ConfigError
+from mlgym.runs.folders import open_plain, read_record, run_folders
 from mlgym.runs.store import PARTS, RECORD, TRAJECTORY, RunFolder
 
 STATES = ("scored", "unscored", "infrastructure_failure", "running", "cut_off", "broken")
 """`cut_off`: its process ended before it did. `broken`: its `run.json` is missing or no record."""
-_ENDED = STATES[:3]
-_DEEPEST = 3
-_LARGEST_RECORD = 4 << 20
+ENDED = STATES[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,54 +55,38 @@ class Row:
 
 
 def list_runs(root: Path) -> list[Row]:
-    """A row for each run folder in `root` and in the folders therein, by id.
-
-    A folder with a `run.json` or a `trajectory.jsonl` is a run's; links are not followed.
+    """A row for each run that `run_folders` finds, by id.
 
     Raises:
         ConfigError: `root` is no folder, or cannot be read.
     """
-    if not root.is_dir():
-        raise ConfigError(f"{root}: found no folder there, expected one that holds run folders")
-    try:
-        found = list(_run_folders(root, _DEEPEST))
-    except OSError as error:
-        raise ConfigError(f"{error.filename}: {error.strerror}") from error
-    return sorted(map(read_row, found), key=lambda row: (row.run_id, str(row.path)))
-
-
-def _run_folders(root: Path, deeper: int) -> Iterator[Path]:
-    with os.scandir(root) as entries:
-        # What begins with a dot is in the making.
-        folders = [
-            entry.path
-            for entry in entries
-            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
-        ]
-    for path in map(Path, folders):
-        if any((path / name).is_file() for name in (RECORD, TRAJECTORY)):
-            yield path
-        elif deeper > 1:
-            yield from _run_folders(path, deeper - 1)
+    rows = (read_row(Path(folder)) for folder in run_folders(root))
+    return sorted(rows, key=lambda row: (row.run_id, str(row.path)))
 
 
 def read_row(path: Path) -> Row:
     """The row of the run folder at `path`: whatever is wrong with it is said in the row."""
-    run = RunFolder(path)
     try:
-        record = _record(path / RECORD)
+        record = read_record(path)
     except FileNotFoundError:
-        if run.is_running:
+        if is_running(path):
             return Row(path, "running")
         return Row(path, "broken", f"it holds no {RECORD}")
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        return Row(path, "broken", f"{RECORD}: {error.strerror or error}")
+    except (ValueError, RecursionError) as error:
         return Row(path, "broken", f"{RECORD}: {error}")
+    return row_of(path, record)
+
+
+def row_of(path: Path, record: Mapping[str, Any]) -> Row:
+    """The row of a run whose record was read."""
     status = _text(record, "status")
-    if status not in _ENDED:
-        return Row(path, "broken", f"{RECORD}: status: found {status!r}, expected {_ENDED}")
+    if status not in ENDED:
+        return Row(path, "broken", f"{RECORD}: status: found {status!r}, expected {ENDED}")
     steps = _whole(record, "steps")
     if record.get("exit_reason") is None:
-        status = "running" if run.is_running else "cut_off"
+        status = "running" if is_running(path) else "cut_off"
         steps = _steps_so_far(path / TRAJECTORY)
     score = _mapping(record, "score")
     primary = _text(score, "primary")
@@ -130,23 +111,23 @@ def read_row(path: Path) -> Row:
     )
 
 
-def _record(path: Path) -> Mapping[str, Any]:
-    with path.open("rb") as file:
-        text = file.read(_LARGEST_RECORD + 1)
-    if len(text) > _LARGEST_RECORD:
-        raise ValueError(f"it is larger than {_LARGEST_RECORD} bytes")
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError(f"found {found!r:.100}, expected an object")  # noqa: TRY004
-    return cast("dict[str, Any]", found)
+def is_running(path: Path) -> bool:
+    try:
+        return RunFolder(path).is_running
+    except OSError:  # it went meanwhile, or may not be entered
+        return False
 
 
 def _steps_so_far(path: Path) -> int | None:
     """The actions among the whole lines, of which the first is the reset."""
+    lines = 0
     try:
-        return max(0, path.read_bytes().count(b"\n") - 1)
+        with open_plain(path) as file:
+            while piece := file.read(1 << 20):
+                lines += piece.count(b"\n")
     except OSError:
         return None
+    return max(0, lines - 1)
 
 
 def _mapping(found: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -161,14 +142,18 @@ def _text(found: Mapping[str, Any], key: str) -> str | None:
 
 def _whole(found: Mapping[str, Any], key: str) -> int | None:
     value = found.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
+    return value if whole else None
 
 
 def _number(found: Mapping[str, Any], key: str) -> float | None:
     value = found.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def remove_run(path: Path) -> None:

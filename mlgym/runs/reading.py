@@ -7,20 +7,17 @@ one broken run must not hide the others.
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlgym.errors import ConfigError
+from mlgym.runs.folders import read_record, run_folders
 from mlgym.runs.store import RECORD, TRAJECTORY
 from mlgym.trajectory import read_trajectory
 from mlgym.types import Usage
-
-_DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,40 +81,16 @@ def read_runs(root: Path) -> FoundRuns:
     """Every run in `root`: a run's folder itself, or a folder of them, also of several suites.
 
     Raises:
-        ConfigError: `root` is no folder.
+        ConfigError: `root` is no folder, or cannot be read.
     """
-    if not root.is_dir():
-        raise ConfigError(f"{root}: there is no such folder")
     runs: list[RecordedRun] = []
     unreadable: list[str] = []
-    for folder in run_folders(root):
+    for folder in sorted(run_folders(root)):
         try:
-            runs.append(read_run(folder))
+            runs.append(read_run(Path(folder)))
         except ConfigError as error:
             unreadable.append(str(error))
     return FoundRuns(tuple(runs), tuple(unreadable))
-
-
-def run_folders(root: Path) -> list[Path]:
-    """The folders below `root` that hold a run's record or trajectory, sorted by path."""
-    return [Path(folder) for folder in sorted(_walk(str(root), 0))]
-
-
-def _walk(folder: str, depth: int) -> Iterator[str]:
-    inner: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name in (RECORD, TRAJECTORY):
-                    yield folder
-                    return
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                    inner.append(entry.path)
-    except OSError:
-        return
-    if depth < _DEEPEST:
-        for path in inner:
-            yield from _walk(path, depth + 1)
 
 
 def read_run(folder: Path) -> RecordedRun:
@@ -128,7 +101,7 @@ def read_run(folder: Path) -> RecordedRun:
     """
     path = folder / RECORD
     try:
-        found = json.loads(path.read_bytes())
+        found = read_record(folder)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from error
     try:
@@ -139,7 +112,7 @@ def read_run(folder: Path) -> RecordedRun:
     return run if run.ended else _so_far(run)
 
 
-def _parsed(folder: Path, found: dict[str, Any]) -> RecordedRun:
+def _parsed(folder: Path, found: Mapping[str, Any]) -> RecordedRun:
     usage: dict[str, Any] = found.get("usage") or {}
     config: dict[str, Any] = found.get("config") or {}
     cost, budget = usage.get("cost_usd"), config.get("max_steps")

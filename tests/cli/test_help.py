@@ -60,5 +60,5 @@ def test_python_m_mlgym_is_the_command() -> None:
 
 
 def test_what_comes_later_is_absent(mlgym: Mlgym) -> None:
-    for later in ("eval", "view"):
+    for later in ("eval",):
         assert mlgym(later).code == 2

@@ -164,7 +164,7 @@ def test_broken_folders_are_told_of_and_hide_no_others(lay_run: LayRun, tmp_path
     found = read_runs(tmp_path / "runs")
     assert len(found.runs) == 1
     assert len(found.unreadable) == 4
-    with pytest.raises(ConfigError, match="no such folder"):
+    with pytest.raises(ConfigError, match="found no folder there"):
         read_runs(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="no run was found"):
         own_sheets(read_runs(tmp_path / "runs" / "2026-00002"))
