@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -122,27 +123,20 @@ class EvalConfig(_Shared):
     backoff_s: float = Field(10.0, ge=0)
     patience_s: float = Field(1800.0, ge=0)
 
-    @field_validator("tasks", "agents", "models", "gpus", mode="before")
+    @field_validator("tasks", "agents", "gpus", mode="before")
     @classmethod
     def _listed(cls, given: Any) -> Any:
-        """One text is a list with commas; a number, as GPUs have, is a text."""
-        if isinstance(given, int) and not isinstance(given, bool):
-            return (str(given),)
-        if isinstance(given, str):
-            given = [part.strip() for part in given.split(",") if part.strip()]
-        if isinstance(given, list):
-            found = cast("list[Any]", given)
-            return [str(one) if isinstance(one, int) else one for one in found]
-        return given
+        return _split(given)
 
     @field_validator("models", mode="before")
     @classmethod
     def _named(cls, given: Any) -> Any:
         """A name alone will do."""
-        if not isinstance(given, list | tuple):
-            return given
-        found = cast("Sequence[Any]", given)
-        return tuple({"model": one} if isinstance(one, str) else one for one in found)
+        found = _split(given)
+        if not isinstance(found, list | tuple):
+            return found
+        names = cast("Sequence[Any]", found)
+        return tuple({"model": one} if isinstance(one, str) else one for one in names)
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -185,10 +179,24 @@ class EvalConfig(_Shared):
             raise ConfigError(f"{where(path)}: found {value}, expected: {expected}") from None
 
 
+def _split(given: Any) -> Any:
+    """A list from a text with commas; numbers in it, as GPUs have, are texts."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        return [str(given)]
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",") if part.strip()]
+    if isinstance(given, list):
+        found = cast("list[Any]", given)
+        return [str(one) if isinstance(one, int) else one for one in found]
+    return given
+
+
 def _known(path: FieldPath) -> str:
     """The fields that there are beside the unknown one at `path`."""
     inner = {"models": SuiteModel, "rates": Rate}.get(str(path[0])) if path[1:] else EvalConfig
-    return f"one of {', '.join(inner.model_fields)}" if inner else "no such field"
+    known = list(inner.model_fields) if inner else []
+    near = get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
+    return f"{near[0]}?" if near else f"one of {', '.join(known)}" if known else "no such field"
 
 
 def _expected(message: str) -> str:

@@ -137,6 +137,7 @@ def _evaluate(
 ) -> tuple[dict[str, Any], int]:
     """What the suite came to, and the exit code that it stands for."""
     from mlgym.cli.eval_view import make_suite_view
+    from mlgym.runs.suite.claims import tidy
     from mlgym.runs.suite.asking import ask
     from mlgym.runs.suite.folder import SUITE, open_suite, read_plan, settle
     from mlgym.runs.suite.leases import GpuPool
@@ -161,6 +162,9 @@ def _evaluate(
     left = [one.cell for one in progress.cells if not one.ended]
     wanted = check_plan(plan, plan.cells, pool)
     suite = open_suite(config, folder, note)
+    for one in progress.cells:
+        if one.ended:
+            tidy(folder, one.cell)
     prepare(plan, left, note)
     stop = Stop()
     progress.began = time.monotonic()

@@ -8,12 +8,15 @@ DIR/.aside/        runs that were cut off and could not be resumed; reports do n
 from __future__ import annotations
 
 import re
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from mlgym.errors import ConfigError
-from mlgym.runs.store import RECORD, RunFolder
+from mlgym.runs.store import CHECKPOINT, RECORD, RunFolder
+from mlgym.runs.suite.gate import HeldError, held
 from mlgym.runs.suite.matrix import Cell
 from mlgym.types import ExitReason
 
@@ -48,6 +51,14 @@ def look(folder: Path, cell: Cell) -> Standing:
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{run.path}/{RECORD}: is no record of a run: {error!r}") from None
     return Standing(state, record, lost + (state == "failed"))
+
+
+def tidy(folder: Path, cell: Cell) -> None:
+    """Remove what a run that has ended needs no more: it may have been killed a moment after."""
+    with suppress(HeldError):
+        if (folder / cell.key / CHECKPOINT).exists():
+            with held(folder, cell.key):
+                shutil.rmtree(folder / cell.key / CHECKPOINT, ignore_errors=True)
 
 
 def _state(record: dict[str, Any]) -> State:

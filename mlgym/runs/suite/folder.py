@@ -54,7 +54,7 @@ def settle(config: EvalConfig, folder: Path) -> tuple[Plan, Plan | None]:
         ConfigError: they do not go together; says in what, old and new.
     """
     there = read_plan(folder)
-    plan = make_plan(config, there.data if there and config.data == "auto" else None)
+    plan = make_plan(config, there.data if there is not None and config.data == "auto" else None)
     if there is not None:
         unlike = list(differences(there, plan))
         if unlike:
@@ -94,8 +94,10 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 def differences(there: Plan, now: Plan) -> Iterator[tuple[str, object, object]]:
     """What keeps two plans apart: (what, there, now) for each."""
     old, new = there.config.to_json(), now.config.to_json()
+    if there.data != now.data:
+        yield "data", there.data, now.data
     for name in EvalConfig.model_fields:
-        if name in HARMLESS:
+        if name == "data" or name in HARMLESS:
             continue
         if name in MATRIX:
             missing = [one for one in old[name] if one not in new[name]]

@@ -19,7 +19,7 @@ from mlgym.runs.kept_env import DiffersError
 from mlgym.runs.ready import ready_image
 from mlgym.runs.resuming import Unfinished, make_env_to_resume, resume_episode, unfinished
 from mlgym.runs.single import Watch, check, make_env, run_episode
-from mlgym.runs.store import CHECKPOINT, RunFolder, make_folder
+from mlgym.runs.store import RunFolder, make_folder
 from mlgym.runs.suite.claims import look, set_aside, set_lost
 from mlgym.runs.suite.gate import held
 from mlgym.runs.suite.matrix import Cell
@@ -57,8 +57,6 @@ def play_cell(
         run = RunFolder(folder / cell.key)
         spent = standing.state == "failed" and standing.lost > most_lost
         if standing.record is not None and (standing.is_done or spent):
-            # It was killed between its record and the end of its tidying up.
-            shutil.rmtree(run.path / CHECKPOINT, ignore_errors=True)
             return standing.record
         found = check(config)
         if standing.state == "cut_off":
