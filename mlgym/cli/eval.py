@@ -137,8 +137,8 @@ def _evaluate(
 ) -> tuple[dict[str, Any], int]:
     """What the suite came to, and the exit code that it stands for."""
     from mlgym.cli.eval_view import make_suite_view
-    from mlgym.runs.suite.claims import tidy
     from mlgym.runs.suite.asking import ask
+    from mlgym.runs.suite.claims import tidy
     from mlgym.runs.suite.folder import SUITE, open_suite, read_plan, settle
     from mlgym.runs.suite.leases import GpuPool
     from mlgym.runs.suite.preparing import check_plan, prepare

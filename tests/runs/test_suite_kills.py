@@ -1,7 +1,7 @@
 """A suite that is killed and gone on with ends as one that nobody disturbed.
 
-`MLGYM_SUITE_KILLS=3` (`make test-suite`) kills a suite of 3 tasks, 2 agents and 4 seeds so often in
-each way, instead of a smaller one once.
+`MLGYM_SUITE_KILLS=3` (`make test-suite`) kills a suite of 3 tasks, 2 agents and 4 seeds so often,
+in one way after the other, instead of a smaller one once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ KILLS = int(os.environ.get("MLGYM_SUITE_KILLS", "1"))
 WHOLE = "MLGYM_SUITE_KILLS" in os.environ
 TASKS = ("number", "second", "third") if WHOLE else ("number", "second")
 SEEDS = 4 if WHOLE else 1
+CELLS = len(TASKS) * 2 * SEEDS
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +37,6 @@ def house(
 def words(house: House, out: str) -> tuple[object, ...]:
     asked = ("--tasks", ",".join(TASKS), "--agents", "toolcaller,oracle", "--seeds", SEEDS)
     return (*asked, "--models", house.model, "--jobs", 2, "--sandbox", "bubblewrap", "--out", out)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(house: House) -> tuple[dict[str, Any], float]:
-    """What is told of the suite where nothing kills it, and how long it takes."""
-    began = time.monotonic()
-    house.play(*words(house, "undisturbed"))
-    return told(house.folder / "undisturbed"), time.monotonic() - began
 
 
 def kill_parent(process: subprocess.Popen[str]) -> None:
@@ -62,39 +55,44 @@ def interrupt(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("kill", [kill_parent, kill_all, interrupt])
-def test_a_suite_killed_at_any_moment_is_gone_on_with_to_the_same_end(
-    house: House,
-    undisturbed: tuple[dict[str, Any], float],
-    kill: Callable[[subprocess.Popen[str]], None],
+WAYS = (kill_parent, kill_all, interrupt)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(house: House) -> dict[str, Any]:
+    """What is told of the suite where nothing kills it, played by two commands at once."""
+    both = [house.start(*words(house, "undisturbed"), "--jobs", 1, "--json") for _ in range(2)]
+    for process in both:
+        assert ended(process)["counts"] == {"cells": CELLS, "scored": CELLS}
+    return told(house.folder / "undisturbed")
+
+
+def test_two_commands_at_once_on_one_folder_play_each_cell_once(
+    house: House, undisturbed: dict[str, Any]
 ) -> None:
-    expected, length_s = undisturbed
-    assert len(expected) == len(TASKS) * 2 * SEEDS
-    suite = house.folder / kill.__name__
+    assert len(undisturbed) == CELLS
+    for log in (house.folder / "undisturbed").glob("*/log.txt"):
+        assert log.read_text().count("began:") == 1
+
+
+def test_a_suite_killed_at_any_moment_is_gone_on_with_to_the_same_end(
+    house: House, undisturbed: dict[str, Any]
+) -> None:
+    suite = house.folder / "killed"
     chance = random.Random(KILLS)
-    for _ in range(KILLS):
+    for number in range(KILLS):
+        lines = len(list(suite.glob("*/run.json")))
         process = house.start(*words(house, suite.name))
-        # From when its first run has been begun.
-        assert wait_for(lambda: list(suite.glob("*/run.json")), 30)
-        time.sleep(chance.uniform(0.0, length_s * 0.8))
+        # From when it has begun something, for as long as it may take to play its share.
+        begun = wait_for(lambda lines=lines: len(list(suite.glob("*/run.json"))) > lines, 10)
+        time.sleep(chance.uniform(0.0, 0.3 * CELLS / KILLS))
         below = descendants(process.pid)
-        kill(process)
+        WAYS[number % len(WAYS)](process)
         process.communicate(timeout=20)
         assert wait_for(lambda below=below: not any(map(alive, below)), 5), "a process lives on"
+        assert begun or number, "it was killed before it had begun"
     summary = house.play("--out", suite, "--resume")
-    assert told(suite) == expected
-    assert summary["counts"] == {"cells": len(expected), "scored": len(expected)}
+    assert told(suite) == undisturbed
+    assert summary["counts"] == {"cells": CELLS, "scored": CELLS}
     assert summary["failures"] == {}
     assert not list(suite.glob("*/checkpoint")), "a run was not ended"
-
-
-def test_two_suites_at_once_in_one_folder_share_the_work(
-    house: House, undisturbed: tuple[dict[str, Any], float]
-) -> None:
-    both = [house.start(*words(house, "shared"), "--jobs", 1, "--json") for _ in range(2)]
-    for process in both:
-        counts = ended(process)["counts"]
-        assert counts == {"cells": len(undisturbed[0]), "scored": len(undisturbed[0])}
-    assert told(house.folder / "shared") == undisturbed[0]
-    for log in (house.folder / "shared").glob("*/log.txt"):
-        assert log.read_text().count("began:") == 1
