@@ -154,8 +154,8 @@ class EvalConfig(_Shared):
             twice = sorted({one for one in found if list(found).count(one) > 1})
             if twice:
                 raise ValueError(f"each name once in {field}, found {twice[0]!r} again")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("each number once in seeds")
+        if len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError("seeds of at least 0, each once")
         return self
 
     @classmethod

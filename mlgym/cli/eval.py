@@ -247,6 +247,8 @@ def _show(content: dict[str, Any]) -> None:
             show(f"{one['state'].ljust(9)} {one['key']}: {one['reason']}")
     for one in content["lost_sandboxes"]:
         show(f"lost      {one['run']}: its sandbox, at step {one['step']}: {one['action']}")
+    for name in content["begun_anew"]:
+        show(f"anew      {name}: it was cut off and could not be resumed")
     show(f"suite     {content['folder']}  (`mlgym report {content['folder']}` reports it)")
 
 

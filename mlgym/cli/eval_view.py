@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
     from mlgym.runs.suite.progress import CellProgress, Progress
 
-_MARKS = {
-    "waiting": "·",
-    "elsewhere": "~",
-    "unscored": "none",
-    "null": "null",
-    "refused": "refused",
-}
+_MARKS = {"waiting": "·", "elsewhere": "~", "unscored": "none"}
 _STYLES = {"scored": "green", "unscored": "yellow", "null": "red", "refused": "red"}
 _ROWS_KEPT = 8
 _REASON = 200
@@ -49,7 +43,7 @@ def facts(progress: Progress) -> str:
     parts = [f"{progress.ended} of {len(progress.cells)} cells"]
     rate, left = progress.per_hour(), progress.left_s()
     if rate is not None:
-        parts.append(f"{rate:.3g} an hour")
+        parts.append(f"{rate:.0f} an hour" if rate >= 10 else f"{rate:.1f} an hour")
     parts.append(f"cost {money(cost)}" if whole else f"cost {money(cost)} and some unknown")
     if progress.failures:
         parts.append(f"{progress.failures} failed tries")

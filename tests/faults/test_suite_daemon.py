@@ -1,4 +1,4 @@
-"""A Docker daemon that is stopped in the middle of a suite: nothing is scored 0, nothing is lost."""
+"""A Docker daemon that is stopped in the middle of a suite: no score is 0, and none is lost."""
 
 from __future__ import annotations
 

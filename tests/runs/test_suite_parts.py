@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 from model_server import ModelServer, rate_limited, says
+from run_folders import lay_run
 
 from mlgym.config import EvalConfig, Rate, RunConfig
 from mlgym.errors import ConfigError
 from mlgym.models.litellm import LiteLLMModel
 from mlgym.models.pace import lane_of
 from mlgym.models.settings import ModelSettings
-from mlgym.runs.single import check, make_env
+from mlgym.runs.reading import read_runs
+from mlgym.runs.single import Watch, check, make_env
 from mlgym.runs.suite.gate import HeldError, held
 from mlgym.runs.suite.leases import GpuPool
 from mlgym.runs.suite.limits import SharedPace
 from mlgym.runs.suite.matrix import cells, run_config
+from mlgym.runs.suite.playing import play_cell
 from mlgym.sandbox.base import SandboxSpec
 from mlgym.sandbox.docker import _container_options
 
@@ -72,7 +75,7 @@ def test_what_a_model_says_of_itself_goes_before_what_the_suite_says() -> None:
         ({"models": [{"name": "x"}]}, "models.0.model: found nothing"),
         ({"models": [{"model": "x", "cost": 1}]}, "models.0.cost: found an unknown field"),
         ({"seeds": 0}, "seeds: found 0, expected: at least 1 seed"),
-        ({"seeds": [1, 1]}, "each number once in seeds"),
+        ({"seeds": [1, 1]}, "seeds of at least 0, each once"),
         ({"tasks": []}, "tasks: found"),
         ({"retries": 9}, "retries: found 9"),
     ],
@@ -91,6 +94,24 @@ def test_what_one_process_holds_no_other_gets_until_it_ends(tmp_path: Path) -> N
             pass
     with held(tmp_path, "cell"):
         pass
+
+
+def test_a_run_that_cannot_be_resumed_is_begun_anew_and_put_where_no_report_looks(
+    number_task: Path, tmp_path: Path
+) -> None:
+    (cell,) = cells(config(tasks=[str(number_task)], seeds=[7]))
+    suite = tmp_path / "s"
+    asked = run_config(config(tasks=[str(number_task)]), cell, "mini", suite)
+    # Of another state of the task, it says.
+    fields = {"task_sha256": "00", "config": asked.to_json(), "exit_reason": None}
+    lay_run(suite / cell.key, **fields)
+    said: list[str] = []
+    for _ in range(2):
+        record = play_cell(suite, cell, asked, Watch(log=said.append), most_lost=2)
+    assert (record["status"], record["seed"], record["run_id"]) == ("scored", 7, cell.key)
+    assert [line for line in said if "has changed since" in line]
+    assert [run.run_id for run in read_runs(suite).runs] == [cell.key]
+    assert [path.name for path in (suite / ".aside").iterdir()] == [f"{cell.key}.1"]
 
 
 # GPUs -----------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ DIR/.aside/        runs that were cut off and could not be resumed; reports do n
 
 from __future__ import annotations
 
-import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -73,29 +74,23 @@ def _state(record: dict[str, Any]) -> State:
 
 def lost_tries(folder: Path, cell: Cell) -> list[Path]:
     """The folders of the tries that the infrastructure failed before, in their order."""
-    pattern = re.compile(re.escape(cell.key) + r"\.lost(\d+)")
-    found: dict[int, Path] = {}
-    for path in folder.glob(f"{_plain(cell.key)}.lost*"):
-        named = pattern.fullmatch(path.name)
-        if named is not None:
-            found[int(named[1])] = path
-    return [found[number] for number in sorted(found)]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
+    return list(takewhile(Path.is_dir, _numbered(folder / f"{cell.key}.lost")))
 
 
 def set_lost(folder: Path, cell: Cell) -> None:
     """Make room for another try: the failed one stays beside, as it was."""
-    numbers = [int(path.suffix.removeprefix(".lost")) for path in lost_tries(folder, cell)]
-    path = folder / cell.key
-    path.rename(path.with_name(f"{cell.key}.lost{max(numbers, default=0) + 1}"))
+    (folder / cell.key).rename(_free(folder / f"{cell.key}.lost"))
 
 
 def set_aside(folder: Path, cell: Cell) -> Path:
     """Put the run where no report sees it; where it is now."""
-    place = folder / ASIDE
-    place.mkdir(exist_ok=True)
-    number = len(list(place.glob(f"{_plain(cell.key)}.*"))) + 1
-    return (folder / cell.key).rename(place / f"{cell.key}.{number}")
+    (folder / ASIDE).mkdir(exist_ok=True)
+    return (folder / cell.key).rename(_free(folder / ASIDE / f"{cell.key}."))
+
+
+def _free(path: Path) -> Path:
+    return next(one for one in _numbered(path) if not one.exists())
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    return (path.with_name(f"{path.name}{number}") for number in count(1))

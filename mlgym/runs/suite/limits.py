@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from mlgym.config import Rate
-from mlgym.runs.suite.gate import held
+from mlgym.runs.suite.gate import HeldError, held
 
 LIMITS = ".limits"
 ANY = "*"
 _MINUTE_S = 60.0
 _LOCK_S = 30.0
 _NAP_S = 5.0
+_BUSY_S = 0.1
 
 
 class SharedPace:
@@ -95,8 +96,10 @@ class SharedPace:
                 sent.append([now, ticket, wanted])
             waits.append(wait)
 
-        self._change(lane, enter)
-        return waits[0]
+        if not self._change(lane, enter):
+            return _BUSY_S
+        # Where no file can be had there is nothing to agree on: it goes on as a run of its own.
+        return waits[0] if waits else 0.0
 
     def _full_for(self, sent: list[Any], rate: Rate, wanted: int, now: float) -> float:
         """For how many seconds there is no room for another request."""
@@ -106,15 +109,23 @@ class SharedPace:
             free_at = left.pop(0)[0] + self._window_s
         return free_at - now
 
-    def _change(self, lane: str, change: Callable[[dict[str, Any]], None]) -> None:
+    def _change(self, lane: str, change: Callable[[dict[str, Any]], None]) -> bool:
+        """Change what is known of a lane. False where others are at it for all too long."""
         name = re.sub(r"[^\w.-]", "_", lane)
-        with held(self._folder / LIMITS, name, _LOCK_S):
-            path = self._folder / LIMITS / f"{name}.json"
-            state = _read(path)
-            change(state)
-            fresh = path.with_suffix(".new")
-            fresh.write_text(json.dumps(state))
-            fresh.replace(path)
+        try:
+            with held(self._folder / LIMITS, name, _LOCK_S):
+                path = self._folder / LIMITS / f"{name}.json"
+                state = _read(path)
+                change(state)
+                fresh = path.with_suffix(".new")
+                fresh.write_text(json.dumps(state))
+                fresh.replace(path)
+        except HeldError:
+            return False
+        except OSError:
+            # A full disk ends no episode.
+            return True
+        return True
 
 
 def _fits(sent: list[Any], rate: Rate, wanted: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from mlgym.errors import ConfigError
 from mlgym.runs.reading import read_run
 from mlgym.runs.store import RunFolder
-from mlgym.runs.suite.claims import lost_tries
+from mlgym.runs.suite.claims import ASIDE, lost_tries
 from mlgym.runs.suite.folder import Suite
 from mlgym.runs.suite.matrix import Cell
 from mlgym.runs.suite.progress import CellProgress, Progress
@@ -32,6 +32,7 @@ def summarise(suite: Suite, progress: Progress) -> dict[str, Any]:
         "cost_usd": cost,
         "failures": failures(suite.folder),
         "lost_sandboxes": list(lost_sandboxes(suite.folder, suite.plan.cells)),
+        "begun_anew": sorted(path.name for path in (suite.folder / ASIDE).glob("*")),
         "cells": [_cell(suite.folder, one) for one in progress.cells],
         "groups": groups(progress.cells),
     }

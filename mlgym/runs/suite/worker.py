@@ -40,14 +40,15 @@ class CutOffError(BaseException):
 class Desk:
     """Where a worker gets its orders and puts its answers."""
 
-    def __init__(self, answers: IO[str]) -> None:
+    def __init__(self, orders: IO[str], answers: IO[str]) -> None:
+        self._lines = orders
         self._answers = answers
         self._orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self.at_work = False
 
     def listen(self) -> None:
         """Read orders until there is nobody left to give any."""
-        for line in sys.stdin:
+        for line in self._lines:
             self._orders.put(json.loads(line))
         if self.at_work:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -123,10 +124,14 @@ def main() -> None:
     """Serve the process whose id is the one argument."""
     _end_with(int(sys.argv[1]))
     signal.signal(signal.SIGTERM, _cut_off)
-    # What agents print goes where errors go: nothing of theirs is an answer.
+    # What agents print goes where errors go, and there is nothing for them to read: nothing of
+    # theirs is an answer, and no order is taken from us.
+    orders = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    desk = Desk(answers)
+    desk = Desk(orders, answers)
     threading.Thread(target=desk.listen, daemon=True).start()
     with contextlib.suppress(CutOffError):
         for order in desk.orders():
