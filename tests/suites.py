@@ -34,11 +34,9 @@ class House:
             [sys.executable, "-m", "mlgym", "eval", *map(str, words)],
             cwd=self.folder,
             env={**os.environ, "MLGYM_PATH": str(self.folder), "MLGYM_DEBUG": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            **options,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
 
     def play(self, *words: object, code: int = 0) -> dict[str, Any]:

@@ -30,9 +30,7 @@ def option(name: str, told: str, metavar: str | None = None) -> Any:
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(
-        help="A suite's file, and fields instead of its own.", metavar="[FILE] [K=V]..."
-    ),
+    typer.Argument(help="A suite's file, and fields instead of its own.", metavar="FILE|K=V"),
 ]
 Text: TypeAlias = str | None
 Count: TypeAlias = int | None

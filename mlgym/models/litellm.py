@@ -84,6 +84,7 @@ class LiteLLMModel:
                 response = ask_within(request, self._settings.timeout_s)
             # This is where a provider's failures are classified, whatever litellm makes of them.
             except Exception as error:  # noqa: BLE001
+                self._pace.settle(lane, ticket, 0)
                 wait = self._wait(error, tried, bool(tools), count_images(*messages) > 0)
                 if is_held_back(error):
                     self._pace.pause(lane, wait)
