@@ -11,6 +11,7 @@
 #   make test-tasks   prove every shipped task wholly, its trainings too: an hour, with all images;
 #                     what was proved before and has not changed is kept
 #   make test-resume   kill a run at 20 random moments and resume it, instead of 3
+#   make test-suite   kill a suite of 24 runs three times, and a Docker daemon under another one
 #   make test-local   ten steps by a real small model, in process and at a llama.cpp server: minutes,
 #                     and on the first time 400 MB of packages
 #   make screenshots   the docs' pictures of `mlgym view`, by its browser tests
@@ -26,7 +27,7 @@ BIN := .venv/bin
 IMAGES := $(notdir $(wildcard containers/*))
 TEST_HOME := $(or $(MLGYM_TEST_HOME),$(CURDIR)/.cache/mlgym-test)
 
-.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-resume test-local screenshots bench-view lint docs clean
+.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-resume test-suite test-local screenshots bench-view lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
@@ -53,6 +54,10 @@ test-tasks: .venv/installed-dev
 
 test-resume: .venv/installed-dev
 	MLGYM_RESUME_KILLS=20 $(BIN)/pytest --timeout 0 tests/runs/test_resume.py
+
+test-suite: .venv/installed-dev
+	MLGYM_SUITE_KILLS=3 $(BIN)/pytest --timeout 0 tests/runs/test_suite_kills.py \
+		tests/faults/test_suite_daemon.py
 
 test-local: .venv/installed-local
 	$(BIN)/pytest tests/local

@@ -20,6 +20,7 @@ from mkdocs.structure.pages import Page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mlgym.config import EvalConfig
 from mlgym.task.schema import TaskSpec
 from mlgym.task.spec import Task, load_task
 
@@ -138,6 +139,10 @@ def task_yaml() -> str:
     return "\n\n".join(model_tables(TaskSpec, "The whole file", {}))
 
 
+def suite_yaml() -> str:
+    return "\n\n".join(model_tables(EvalConfig, "Every field", {}))
+
+
 def model_tables(model: type[BaseModel], title: str, seen: dict[type, str]) -> Iterator[str]:
     seen[model] = title
     yield f"## {title}\n\n{inspect.getdoc(model) or ''}"
@@ -207,4 +212,5 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "tools": tools,
     "task_yaml": task_yaml,
+    "suite_yaml": suite_yaml,
 }

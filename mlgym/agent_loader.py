@@ -10,7 +10,7 @@ conversation with its model, see `mlgym.chat`), `model` (that alone), `settings`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -144,12 +144,7 @@ def make_agent(
         "make": _maker(model, commands),
     }
     taken = inspect.signature(made).parameters
-    # A class without an agent.yaml says by its signature that it needs a model.
-    asked = any(
-        name in taken and taken[name].default is inspect.Parameter.empty
-        for name in ("model", "chat")
-    )
-    if model is None and (spec.needs_model or (found.folder is None and asked)):
+    if model is None and (spec.needs_model or (found.folder is None and _asks_for_model(made))):
         raise ConfigError(f"the agent {spec.name!r} needs a model: give one with --model")
     everything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
     try:
@@ -162,6 +157,26 @@ def make_agent(
         if not callable(getattr(agent, method, None)):
             raise ConfigError(f"the agent {spec.name!r} has no method {method}()")
     return cast(Agent, agent)
+
+
+def takes_model(found: FoundAgent) -> bool:
+    """Whether the agent is to be played on a model: its spec says so, or without one its class.
+
+    Raises:
+        ConfigError: its class cannot be loaded.
+    """
+    if found.folder is not None:
+        return found.spec.needs_model
+    return _asks_for_model(load_class(f"the agent {found.spec.name!r}", found.spec.class_, None))
+
+
+def _asks_for_model(made: Callable[..., Any]) -> bool:
+    """A class without an agent.yaml says by its signature that it needs a model."""
+    taken = inspect.signature(made).parameters
+    return any(
+        name in taken and taken[name].default is inspect.Parameter.empty
+        for name in ("model", "chat")
+    )
 
 
 def _maker(model: Model | None, commands: Mapping[str, str | None] | None) -> MakeAgent:

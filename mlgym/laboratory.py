@@ -34,7 +34,10 @@ class Origin:
 
 
 class Laboratory:
-    """One environment's. Names are resolved at construction, nothing is acquired before `open`."""
+    """One environment's. Names are resolved at construction, nothing is acquired before `open`.
+
+    `gpu_ids`, set before `open`, are the GPUs that the workspace gets where the task asks for some.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Laboratory:
         self.backend: Backend = load_backend(self.backend_name, runtime)
         self.profile = choose_profile(task, data, data_seed)
         self.data_seed = data_seed
+        self.gpu_ids: tuple[str, ...] = ()
         self._with_solution = with_solution
         self._held = ExitStack()
         self.sandbox: Sandbox | None = None
@@ -126,4 +130,6 @@ class Laboratory:
             limits=spec.limits(),
             network=spec.resources.network,
             label=f"{spec.id}-workspace",
+            gpus=spec.resources.gpus,
+            gpu_ids=self.gpu_ids,
         )

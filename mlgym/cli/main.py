@@ -33,6 +33,7 @@ from mlgym.cli import (
     tasks,
     view,
 )
+from mlgym.cli import eval as eval_command
 from mlgym.cli.output import note, show
 from mlgym.errors import ConfigError, MLGymError, SubmissionError, TaskError
 
@@ -74,6 +75,7 @@ def options(
 
 
 app.command("run")(run.run)
+app.command("eval")(eval_command.evaluate)
 app.command("grade")(grade.grade)
 app.command("replay")(replay.replay)
 app.command("export")(export.export)

@@ -98,6 +98,11 @@ def _window(words: str) -> int | None:
     return int(found[1] or found[2]) if found else None
 
 
+def is_held_back(error: Exception) -> bool:
+    """Whether the server asks its callers to wait, be it for all of them or for this one."""
+    return getattr(error, "status_code", None) == 429 or retry_after(error) is not None
+
+
 def retry_after(error: Exception) -> float | None:
     """The seconds that a `Retry-After` header asks for (RFC 9110: seconds or a date), or None."""
     response: Any = getattr(error, "response", None)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlgym.errors import ModelError
-from mlgym.models.accounting import account
+from mlgym.models.accounting import account, estimate_tokens
 from mlgym.models.base import (
     ContextOverflowError,
     Message,
@@ -23,10 +23,11 @@ from mlgym.models.base import (
     ToolsUnsupportedError,
 )
 from mlgym.models.caching import cache_marks
-from mlgym.models.failures import retry_after, sort_failure
+from mlgym.models.failures import is_held_back, retry_after, sort_failure
 from mlgym.models.fits import check_fits
 from mlgym.models.images import count_images
 from mlgym.models.library import provider_of, supports_tools, window
+from mlgym.models.pace import Pace, Unpaced, lane_of
 from mlgym.models.request import ask_within
 from mlgym.models.settings import ModelSettings
 from mlgym.models.transcript import Record, Transcript
@@ -51,9 +52,11 @@ class LiteLLMModel:
         settings: ModelSettings,
         record: Record = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
+        pace: Pace | None = None,
     ) -> None:
         self.name = model
         self._settings = settings
+        self._pace = pace or Unpaced()
         self._transcript = Transcript(model, record)
         self._sleep = sleep
 
@@ -73,15 +76,22 @@ class LiteLLMModel:
             self._transcript.failure(str(error))
             raise
         self._transcript.request(messages, tools, self._settings.sent())
+        lane = lane_of(provider_of(self.name), self._settings.api_base)
         for tried in range(1, self._settings.retries + 2):
+            ticket = self._pace.enter(lane, lambda: estimate_tokens(messages, tools))
             began = time.monotonic()
             try:
                 response = ask_within(request, self._settings.timeout_s)
             # This is where a provider's failures are classified, whatever litellm makes of them.
             except Exception as error:  # noqa: BLE001
+                self._pace.settle(lane, ticket, 0)
                 wait = self._wait(error, tried, bool(tools), count_images(*messages) > 0)
+                if is_held_back(error):
+                    self._pace.pause(lane, wait)
             else:
-                return self._reply(response, messages, tools, time.monotonic() - began)
+                reply = self._reply(response, messages, tools, time.monotonic() - began)
+                self._pace.settle(lane, ticket, reply.usage.total_tokens)
+                return reply
             self._sleep(wait)
         raise ModelError(f"{self.name}: no answer after {self._settings.retries + 1} tries")
 

@@ -9,6 +9,7 @@ from mlgym.models.aliases import aliases, resolve_alias
 from mlgym.models.base import Model
 from mlgym.models.facts import LOCAL, SCRIPTED, capabilities
 from mlgym.models.fallback import FallbackModel
+from mlgym.models.pace import Pace
 from mlgym.models.settings import Fallback, ModelSettings
 from mlgym.models.transcript import Record
 
@@ -25,23 +26,29 @@ __all__ = [
 _OWN = {"api_base", "context_window", "price"}
 
 
-def make_model(name: str, settings: ModelSettings, record: Record | None = None) -> Model:
+def make_model(
+    name: str,
+    settings: ModelSettings,
+    record: Record | None = None,
+    pace: Pace | None = None,
+) -> Model:
     """The model `name`: a short name, litellm's own, `local/<name>`, or `scripted:<file.jsonl>`.
 
-    `record` gets an entry for everything said to and by the model: see `Transcript`.
+    `record` gets an entry for everything said to and by the model: see `Transcript`. `pace` says
+    when a provider may be asked; what needs none is not held back.
 
     Raises:
         ConfigError: no such model, a script that cannot be read, a library that is not installed.
     """
     record = record or (lambda _: None)
-    first = _make(name, settings, record)
+    first = _make(name, settings, record, pace)
     if not settings.fallbacks:
         return first
-    others = [_make(other.model, settings.of(other), record) for other in settings.fallbacks]
+    others = [_make(other.model, settings.of(other), record, pace) for other in settings.fallbacks]
     return FallbackModel([first, *others], record)
 
 
-def _make(name: str, settings: ModelSettings, record: Record) -> Model:
+def _make(name: str, settings: ModelSettings, record: Record, pace: Pace | None = None) -> Model:
     if name.startswith(SCRIPTED):
         from mlgym.models.scripted import ScriptedModel
 
@@ -52,7 +59,7 @@ def _make(name: str, settings: ModelSettings, record: Record) -> Model:
         return LocalModel(name, settings, record)
     from mlgym.models.litellm import LiteLLMModel
 
-    return LiteLLMModel(_known_model(name), settings, record)
+    return LiteLLMModel(_known_model(name), settings, record, pace=pace)
 
 
 def check_model(name: str, settings: ModelSettings, *, priced: bool = False) -> None:

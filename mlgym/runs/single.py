@@ -10,18 +10,18 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mlgym.agent import Agent
-from mlgym.agent_loader import FoundAgent, find_agent, make_agent
+from mlgym.agent_loader import FoundAgent, find_agent
 from mlgym.config import RunConfig
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError, SandboxError
-from mlgym.models.base import Model
 from mlgym.models.facts import is_text_only
-from mlgym.models.registry import ModelSettings, check_model, make_model
+from mlgym.models.pace import Pace
+from mlgym.models.registry import check_model
 from mlgym.rollout import Outcome, RolloutLimits, rollout
 from mlgym.runs.kept_env import KeptEnv, Past
+from mlgym.runs.making import make_agents, model_settings
 from mlgym.runs.record import run_record
-from mlgym.runs.remembering import REPLIES, RememberingModel, StrayedError
+from mlgym.runs.remembering import StrayedError
 from mlgym.runs.store import CHECKPOINT, TRAJECTORY, RunFolder, new_run
 from mlgym.sandbox.base import MB
 from mlgym.tools.aids import KeptNotes, Literature
@@ -44,7 +44,7 @@ def make_env(
 
     `memory` and `literature` are taken instead of what the config names.
     """
-    return MLGymEnv(
+    env = MLGymEnv(
         config.task,
         sandbox=config.sandbox,
         data=config.data,
@@ -56,6 +56,8 @@ def make_env(
         memory=memory or config.memory,
         literature=literature or config.literature,
     )
+    env.laboratory.gpu_ids = config.gpus
+    return env
 
 
 def _tools(config: RunConfig, found: FoundAgent) -> tuple[str, ...] | None:
@@ -78,17 +80,21 @@ def check(config: RunConfig) -> FoundAgent:
         )
     if config.model is not None:
         priced = config.cost_limit is not None and config.token_limit is None
-        check_model(config.model, _settings(config, found), priced=priced)
+        check_model(config.model, model_settings(config, found), priced=priced)
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who follows an episode: see `run_episode`. `log` gets what else there is to say."""
+    """Who follows an episode: see `run_episode`. `log` gets what else there is to say.
+
+    `pace` says when its model may be asked.
+    """
 
     on_transition: Callable[[Transition], None] = lambda _: None
     on_action: Callable[[str], None] = lambda _: None
     log: Log = lambda _: None
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +118,23 @@ def run_episode(
     on_transition: Callable[[Transition], None] = lambda _: None,
     on_action: Callable[[str], None] = lambda _: None,
     log: Log = lambda _: None,
+    pace: Pace | None = None,
+    folder: RunFolder | None = None,
 ) -> tuple[RunFolder, dict[str, Any], Outcome]:
     """Play one episode and keep it: its folder, its record, its outcome. Closes `env`.
 
-    `on_action` gets every action before it is run, `on_transition` what came of it.
+    `on_action` gets every action before it is run, `on_transition` what came of it. `folder` is a
+    fresh one, made already; else there is a new one in `config.out`.
 
     Raises:
         ConfigError: the agent or the model cannot be made, or the data has not been prepared: then
             no folder is left.
         SandboxError: the record itself cannot be written. Every other failure is in it.
     """
-    folder = new_run(config.out, env.task.spec.id, config.agent)
+    folder = folder or new_run(config.out, env.task.spec.id, config.agent)
+    watch = Watch(on_transition, on_action, log, pace)
     try:
-        return play(config, found, env, folder, Watch(on_transition, on_action, log), Start())
+        return play(config, found, env, folder, watch, Start())
     except ConfigError:
         folder.discard()
         raise
@@ -164,7 +174,7 @@ def _play(
     watch: Watch,
     start: Start,
 ) -> tuple[RunFolder, dict[str, Any], Outcome]:
-    agent, fallback = _agents(config, found, env, folder)
+    agent, fallback = make_agents(config, found, env, folder, watch.pace)
     past = start.past
 
     def tell(line: str) -> None:
@@ -246,46 +256,6 @@ def _play(
 
 def _unwritable(folder: RunFolder, error: OSError) -> SandboxError:
     return SandboxError(f"the run cannot be recorded in {folder.path}: {error}")
-
-
-def _agents(
-    config: RunConfig, found: FoundAgent, env: MLGymEnv, folder: RunFolder
-) -> tuple[Agent, Callable[[], Agent] | None]:
-    spec = env.task.spec
-    commands = {
-        "baseline": spec.baseline.command if spec.baseline else None,
-        "solution": spec.solution.command if spec.solution else None,
-    }
-    model = _model(config, found, folder)
-    agent = make_agent(found, model=model, settings=config.settings, commands=commands)
-    other = found.spec.fallback
-    if other is None:
-        return agent, None
-    settings = found.spec.fallback_settings
-    return agent, lambda: make_agent(
-        find_agent(other), model=model, settings=settings, commands=commands
-    )
-
-
-def _model(config: RunConfig, found: FoundAgent, folder: RunFolder) -> Model | None:
-    if config.model is None:
-        return None
-    model = make_model(config.model, _settings(config, found), folder.log_model)
-    return RememberingModel(model, folder.path / CHECKPOINT / REPLIES)
-
-
-def _settings(config: RunConfig, found: FoundAgent) -> ModelSettings:
-    """How the model is called: as the agent's spec says, but for what the config says."""
-    given: dict[str, Any] = {
-        "api_base": config.api_base,
-        "temperature": config.temperature,
-        "seed": config.seed,
-        "price": config.price,
-        "context_window": config.context_window,
-        "fallbacks": config.fallbacks or None,
-    }
-    wanted = {key: value for key, value in given.items() if value is not None}
-    return ModelSettings.make(**{**found.spec.model, **wanted})
 
 
 def _keep_workspace(env: MLGymEnv, folder: RunFolder) -> None:

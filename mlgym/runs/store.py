@@ -194,12 +194,16 @@ def new_run(root: Path, task: str, agent: str) -> RunFolder:
     """
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     name = Path(agent).name.replace(":", ".") or "agent"
-    path = root / f"{stamp}-{task}-{name}-{secrets.token_hex(3)}"
+    return make_folder(root / f"{stamp}-{task}-{name}-{secrets.token_hex(3)}")
+
+
+def make_folder(path: Path) -> RunFolder:
+    """Make the folder of a run at `path`. Raises as `new_run`."""
     try:
         path.mkdir(parents=True)
         (path / TRAJECTORY).touch()
     except OSError as error:
-        words = f"--out {root}: no run folder can be made there: {error}"
+        words = f"--out {path.parent}: no run folder can be made there: {error}"
         raise (SandboxError if error.errno in _FULL else ConfigError)(words) from error
     return RunFolder(path)
 

@@ -46,7 +46,8 @@ class SandboxSpec:
 
     `image` is the name of a folder under `containers/`. `workspace` is a host folder whose content
     is laid into `/workspace` at every reset. `mounts` are (host path, absolute path inside) pairs,
-    read-only. `label` marks everything that is started.
+    read-only. `label` marks everything that is started. `gpus` is how many it gets, `gpu_ids` which
+    ones; any where that is empty.
     """
 
     image: str
@@ -55,6 +56,8 @@ class SandboxSpec:
     limits: Limits = field(default_factory=Limits)
     network: bool = False
     label: str = "mlgym"
+    gpus: int = 0
+    gpu_ids: tuple[str, ...] = ()
 
 
 class Channel(Protocol):

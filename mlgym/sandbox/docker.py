@@ -23,6 +23,7 @@ from mlgym.sandbox.docker_client import (
     connect,
     docker_errors,
     fill_volume,
+    gpu_request,
     is_local,
     owner_label,
     visible_pids,
@@ -229,6 +230,8 @@ def _container_options(spec: SandboxSpec, runtime: str | None) -> dict[str, Any]
         },
         "runtime": runtime,
     }
+    if spec.gpus:
+        options["device_requests"] = [gpu_request(spec.gpus, spec.gpu_ids)]
     if limits.cpus is not None:
         options["nano_cpus"] = int(min(limits.cpus, os.cpu_count() or 1) * 1e9)
     return {key: value for key, value in options.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Speaking with a Docker daemon: finding it, its errors as ours, labels, volumes.
+"""Speaking with a Docker daemon: finding it, its errors as ours, labels, GPUs, volumes.
 
 The SDK is imported late, and is untyped here: its stubs do not cover what is used.
 """
@@ -117,6 +117,13 @@ def visible_pids(container: Any) -> list[int]:
     except OSError:
         return []
     return descendants(pid) if found == [os.fsencode(each) for each in arguments] else []
+
+
+def gpu_request(count: int, ids: tuple[str, ...]) -> Any:
+    """What `docker run --gpus` asks the daemon for: these, or so many of any."""
+    which: dict[str, Any] = {"device_ids": list(ids)} if ids else {"count": count}
+    types = import_module("docker.types")
+    return types.DeviceRequest(capabilities=[["gpu"]], **which)
 
 
 def fill_volume(client: Any, image: str, volume: Any, folder: Path) -> None:

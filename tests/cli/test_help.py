@@ -13,6 +13,7 @@ import pytest
 Mlgym = Callable[..., Any]
 COMMANDS = [
     ("run",),
+    ("eval",),
     ("grade",),
     ("replay",),
     ("export",),
@@ -57,8 +58,3 @@ def test_python_m_mlgym_is_the_command() -> None:
         [sys.executable, "-m", "mlgym", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"{version('mlgym')}\n"
-
-
-def test_what_comes_later_is_absent(mlgym: Mlgym) -> None:
-    for later in ("eval",):
-        assert mlgym(later).code == 2

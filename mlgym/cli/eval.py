@@ -1,0 +1,290 @@
+"""`mlgym eval`: a suite of runs, from its flags or its file to its summary."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from mlgym.cli.options import ApiBase, ContextWindow, Json, Price, read_price
+from mlgym.cli.output import money, note, show, show_json, show_table
+from mlgym.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mlgym.config import EvalConfig
+    from mlgym.runs.suite.plan import Plan
+    from mlgym.runs.suite.progress import Progress
+    from mlgym.runs.suite.supervisor import Stop, SuiteView
+
+
+def option(name: str, told: str, metavar: str | None = None) -> Any:
+    """An option that says nothing where it is not given: the suite's file may."""
+    return typer.Option(name, help=told, metavar=metavar, show_default=False)
+
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(help="A suite's file, and fields instead of its own.", metavar="FILE|K=V"),
+]
+Text: TypeAlias = str | None
+Count: TypeAlias = int | None
+Amount: TypeAlias = float | None
+
+
+def evaluate(
+    words: Words = None,
+    tasks: Annotated[Text, option("--tasks", "Names or folders, or all.", "A,B")] = None,
+    models: Annotated[Text, option("--models", "The models.", "M,N")] = None,
+    agents: Annotated[Text, option("--agents", "The agents; toolcaller.", "A,B")] = None,
+    seeds: Annotated[Text, option("--seeds", "How many, or which with commas; 1.", "K")] = None,
+    data: Annotated[
+        Text, option("--data", "auto (full if prepared for all, else mini), mini, full.", "NAME")
+    ] = None,
+    data_seed: Annotated[
+        Count, option("--data-seed", "Other data of the same kind; only 0 is comparable.", "N")
+    ] = None,
+    jobs: Annotated[Count, option("--jobs", "Episodes at a time; 1.", "N")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="The suite's folder: runs/NAME of the file, or a new one.", metavar="DIR"
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the suite in --out; else it may be new.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cells and an estimate; start nothing.")
+    ] = False,
+    sandbox: Annotated[Text, option("--sandbox", "auto, bubblewrap or docker.", "NAME")] = None,
+    max_steps: Annotated[
+        Count, option("--max-steps", "Of a run, instead of its task's own.", "N")
+    ] = None,
+    cost_limit: Annotated[
+        Amount, option("--cost-limit", "End a run when its model has cost so much.", "USD")
+    ] = None,
+    token_limit: Annotated[
+        Count, option("--token-limit", "End a run after so many tokens, in and out.", "N")
+    ] = None,
+    price: Price = None,
+    temperature: Annotated[Amount, option("--temperature", "The models'.", "T")] = None,
+    context_window: ContextWindow = None,
+    fallback: Annotated[
+        list[str] | None,
+        option("--fallback", "A model to go on with where one fails; may be repeated.", "NAME"),
+    ] = None,
+    api_base: ApiBase = None,
+    runtime: Annotated[
+        Text, option("--runtime", "Docker: another OCI runtime, as runsc.", "NAME")
+    ] = None,
+    literature: Annotated[
+        Text, option("--literature", "A service that agents may search: arxiv.", "NAME")
+    ] = None,
+    gpus: Annotated[Text, option("--gpus", "Those that runs may lease.", "0,1")] = None,
+    share_gpus: Annotated[
+        bool, typer.Option("--share-gpus", help="Several runs may lease one GPU.")
+    ] = False,
+    rpm: Annotated[Count, option("--rpm", "Requests a minute, for each provider.", "N")] = None,
+    tpm: Annotated[Count, option("--tpm", "Tokens a minute, for each provider.", "N")] = None,
+    json: Json = False,
+) -> None:
+    """Run every task with every agent on every model, once for each seed; go on where it stopped.
+
+    Exit code 1 where a run has no valid score, 3 where the infrastructure failed one for good.
+    """
+    given: dict[str, Any] = {
+        "tasks": tasks,
+        "models": models,
+        "agents": agents,
+        "seeds": _seeds(seeds),
+        "data": data,
+        "data_seed": data_seed,
+        "jobs": jobs,
+        "out": out,
+        "sandbox": sandbox,
+        "max_steps": max_steps,
+        "cost_limit": cost_limit,
+        "token_limit": token_limit,
+        "price": read_price(price),
+        "temperature": temperature,
+        "context_window": context_window,
+        "fallbacks": tuple(fallback) if fallback else None,
+        "api_base": api_base,
+        "runtime": runtime,
+        "literature": literature,
+        "gpus": gpus,
+        "share_gpus": share_gpus or None,
+        "rates": _rates(rpm, tpm),
+    }
+    flags = {name: value for name, value in given.items() if value is not None}
+    with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
+        content, code = _evaluate(words or [], flags, resume=resume, dry_run=dry_run, json=json)
+    if json:
+        show_json(content)
+    raise typer.Exit(code)
+
+
+def _evaluate(
+    words: list[str], flags: dict[str, Any], *, resume: bool, dry_run: bool, json: bool
+) -> tuple[dict[str, Any], int]:
+    """What the suite came to, and the exit code that it stands for."""
+    from mlgym.cli.eval_view import make_suite_view
+    from mlgym.runs.suite.asking import ask
+    from mlgym.runs.suite.claims import tidy
+    from mlgym.runs.suite.folder import SUITE, open_suite, read_plan, settle
+    from mlgym.runs.suite.leases import GpuPool
+    from mlgym.runs.suite.preparing import check_plan, prepare
+    from mlgym.runs.suite.summary import exit_code, summarise
+    from mlgym.runs.suite.supervisor import Stop, Supervisor
+
+    out: Path | None = flags.get("out")
+    config = ask(words, flags, read_plan(out) if out is not None else None)
+    folder = (
+        out or config.out or Path("runs") / (config.name or time.strftime("eval-%Y%m%d-%H%M%S"))
+    )
+    if resume and not (folder / SUITE).is_file():
+        raise ConfigError(f"--resume: found no suite in {folder}, expected: a folder with {SUITE}")
+    plan, _ = settle(config, folder)
+    _tell_data(plan)
+    pool = GpuPool(config.gpus, shared=config.share_gpus)
+    if dry_run:
+        check_plan(plan, plan.cells, pool)
+        return _dry_run(plan, folder, config, json), 0
+    progress = _progress(plan, folder, config)
+    left = [one.cell for one in progress.cells if not one.ended]
+    wanted = check_plan(plan, plan.cells, pool)
+    suite = open_suite(config, folder, note)
+    for one in progress.cells:
+        if one.ended:
+            tidy(folder, one.cell)
+    prepare(plan, left, note)
+    stop = Stop()
+    progress.began = time.monotonic()
+    with make_suite_view(progress, folder, on_stderr=json) as view, _stopped(stop, view):
+        Supervisor(suite, progress, pool, wanted, view, stop).play()
+    content = summarise(suite, progress)
+    if not json:
+        _show(content)
+    if stop.asked:
+        note(f"interrupted: `mlgym eval --resume --out {folder}` plays the rest to its end")
+        return content, 1
+    return content, exit_code(progress)
+
+
+def _progress(plan: Plan, folder: Path, config: EvalConfig) -> Progress:
+    from mlgym.runs.suite.claims import look
+    from mlgym.runs.suite.progress import Progress, begin
+
+    cells = [begin(cell, look(folder, cell), config.retries) for cell in plan.cells]
+    return Progress(cells, config.jobs)
+
+
+def _tell_data(plan: Plan) -> None:
+    if plan.config.data == "auto":
+        why = "for every task that has them" if plan.data == "full" else "not for every task"
+        note(f"data: {plan.data}, as full data have been prepared {why}")
+
+
+def _dry_run(plan: Plan, folder: Path, config: EvalConfig, json: bool) -> dict[str, Any]:
+    from mlgym.runs.suite.claims import look
+    from mlgym.runs.suite.estimate import estimate
+
+    progress = _progress(plan, folder, config)
+    cells = [
+        {**one.cell.to_json(), "state": look(folder, one.cell).state, "score": one.score}
+        for one in progress.cells
+    ]
+    guess = estimate(plan, progress)
+    if not json:
+        show_table(
+            ("CELL", "STATE", "SCORE"),
+            ((one["key"], one["state"], _score(one["score"])) for one in cells),
+        )
+        steps, cost = guess["steps"], guess["cost_usd"]
+        show(f"\nto be played  {guess['cells']} of {len(cells)} cells, {config.jobs} at a time")
+        show(f"steps         {steps['value']:.0f} ({steps['basis']})")
+        show(f"cost          {money(cost['value'])} ({cost['basis']})")
+    return {"folder": str(folder), "data": plan.data, "cells": cells, "left": guess}
+
+
+def _score(value: Any) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _show(content: dict[str, Any]) -> None:
+    """The summary of a suite."""
+    show("")
+    show_table(
+        ("TASK", "AGENT", "MODEL", "SCORED", "MEAN SCORE"),
+        (
+            (
+                row["task"],
+                row["agent"],
+                row["model"] or "-",
+                f"{row['scored']}/{row['cells']}",
+                _score(row["mean_score"]),
+            )
+            for row in content["groups"]
+        ),
+    )
+    counts = dict(content["counts"])
+    total = counts.pop("cells")
+    show(f"\ncells     {total}: {', '.join(f'{many} {name}' for name, many in counts.items())}")
+    show(f"cost      {money(content['cost_usd'])}")
+    if content["failures"]:
+        told = ", ".join(f"{many} {kind}" for kind, many in content["failures"].items())
+        show(f"failures  {told}; counted apart")
+    for one in content["cells"]:
+        if one["state"] in ("null", "refused"):
+            show(f"{one['state'].ljust(9)} {one['key']}: {one['reason']}")
+    for one in content["lost_sandboxes"]:
+        show(f"lost      {one['run']}: its sandbox, at step {one['step']}: {one['action']}")
+    for name in content["begun_anew"]:
+        show(f"anew      {name}: it was cut off and could not be resumed")
+    show(f"suite     {content['folder']}  (`mlgym report {content['folder']}` reports it)")
+
+
+@contextlib.contextmanager
+def _stopped(stop: Stop, view: SuiteView) -> Generator[None, None, None]:
+    """Ctrl-C, a polite kill and a closed terminal cut off what runs: it is gone on with later."""
+
+    def ask(number: int, frame: object) -> None:
+        del number, frame
+        stop.asked += 1
+        if stop.asked == 1:
+            view.note("stopping: what runs is cut off, and can be gone on with")
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _seeds(text: str | None) -> int | list[int] | None:
+    """What `--seeds` says: a number of seeds, or which."""
+    if text is None:
+        return None
+    try:
+        found = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise ConfigError(
+            f"--seeds: found {text!r}, expected: a number of seeds, or seeds with commas"
+        ) from None
+    return found if "," in text else found[0]
+
+
+def _rates(rpm: int | None, tpm: int | None) -> dict[str, Any] | None:
+    if rpm is None and tpm is None:
+        return None
+    return {"*": {"rpm": rpm, "tpm": tpm}}
