@@ -183,9 +183,8 @@ def written(kind: Any) -> str:
         return " or ".join(f"`{value}`" for value in inner)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "section"
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(
-        kind, str(kind)
-    )
+    names = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    return {**names, Path: "path", Any: "anything"}.get(kind, str(kind))
 
 
 def default(field: FieldInfo) -> str:

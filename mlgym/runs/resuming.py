@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,11 +46,16 @@ def unfinished(folder: RunFolder) -> Unfinished:
         raise ConfigError(
             f"{folder.path}: the run has ended ({record['exit_reason']}): nothing is left to resume"
         )
-    if folder.is_running:
+    if not _is_left(folder):
         raise ConfigError(f"{folder.path}: the run is running")
     config = RunConfig.make(**{**record["config"], "out": folder.path.parent})
     resolved = {"data": record["profile"], "sandbox": record["sandbox"]}
     return Unfinished(folder, record, config, config.model_copy(update=resolved))
+
+
+def _is_left(folder: RunFolder) -> bool:
+    """Whether nobody is at work on it. What a killed process had just forked may still hold it."""
+    return any(not folder.is_running or time.sleep(0.02) for _ in range(25))
 
 
 def make_env_to_resume(run: Unfinished, found: FoundAgent) -> MLGymEnv:

@@ -21,7 +21,7 @@ from mlgym.runs.resuming import Unfinished, make_env_to_resume, resume_episode, 
 from mlgym.runs.single import Watch, check, make_env, run_episode
 from mlgym.runs.store import RunFolder, make_folder
 from mlgym.runs.suite.claims import look, set_aside, set_lost
-from mlgym.runs.suite.gate import held
+from mlgym.runs.suite.gate import HeldError, held
 from mlgym.runs.suite.matrix import Cell
 
 OnEnv = Callable[[MLGymEnv], None]
@@ -58,6 +58,9 @@ def play_cell(
         spent = standing.state == "failed" and standing.lost > most_lost
         if standing.record is not None and (standing.is_done or spent):
             return standing.record
+        if run.path.is_dir() and run.is_running:
+            # By `mlgym run --resume`, or what its killed process has just forked holds it still.
+            raise HeldError(f"{run.path}: this run is running")
         found = check(config)
         if standing.state == "cut_off":
             record = _resumed(run, config, found, watch, on_env)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from mlgym.agent_loader import FoundAgent
 from mlgym.models.local import ready_model
 from mlgym.runs.leftovers import reap
 from mlgym.runs.ready import Log, ready_data, ready_image
-from mlgym.runs.single import check
+from mlgym.runs.single import check, make_env
 from mlgym.runs.suite.leases import GpuPool
 from mlgym.runs.suite.matrix import Cell, run_config
 from mlgym.runs.suite.plan import Plan
-from mlgym.sandbox.backends import choose_backend, load_backend
+from mlgym.sandbox.backends import choose_backend
 from mlgym.task.spec import Task, find_task
 
 
@@ -28,12 +29,14 @@ def check_plan(plan: Plan, cells: Iterable[Cell], pool: GpuPool) -> dict[str, in
         task = find_task(name)
         wanted[name] = task.spec.resources.gpus
         pool.check(name, wanted[name])
-        load_backend(_backend(plan, task), plan.config.runtime)
-    seen: set[tuple[str, str | None]] = set()
-    for cell in cells:
-        if (cell.agent, cell.model) not in seen:
-            seen.add((cell.agent, cell.model))
-            check(run_config(plan.config, cell, plan.profiles[cell.task], Path()))
+    found: dict[tuple[str, str | None], FoundAgent] = {}
+    for cell in {(cell.task, cell.agent, cell.model): cell for cell in cells}.values():
+        config = run_config(plan.config, cell, plan.profiles[cell.task], Path())
+        player = cell.agent, cell.model
+        if player not in found:
+            found[player] = check(config)
+        # Nothing is started: it looks whether all that is asked for goes together.
+        make_env(config, found[player])
     return wanted
 
 

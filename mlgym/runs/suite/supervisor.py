@@ -27,6 +27,7 @@ from mlgym.types import ExitReason
 FAILURES = "failures.jsonl"
 _TICK_S = 0.2
 _ELSEWHERE_S = 0.5
+_ELSEWHERE = "another process plays it"
 _LONGEST_NAP_S = 30.0
 _STOP_S = 10.0
 _STILLBORN = 3
@@ -185,6 +186,9 @@ class Supervisor:
         match kind:
             case "elsewhere":
                 one.now, one.due = "elsewhere", now + _ELSEWHERE_S
+                if one.reason != _ELSEWHERE:
+                    one.reason = _ELSEWHERE
+                    self.view.note(f"{one.cell.key}: {_ELSEWHERE}")
             case "not_ready":
                 self._not_ready(one, message["reason"], now)
             case "refused":
