@@ -41,6 +41,13 @@ def test_no_file_is_longer_than_300_lines_without_a_reason_in_its_docstring(root
     assert not too_long
 
 
+def test_no_file_of_a_page_is_longer_than_300_lines(root: Path) -> None:
+    found = [path for kind in ("*.js", "*.css") for path in (root / "mlgym").rglob(kind)]
+    lines = {path.name: path.read_text(encoding="utf-8").count("\n") for path in found}
+    assert lines
+    assert {name: count for name, count in lines.items() if count > LONGEST} == {}
+
+
 def test_every_module_of_the_package_says_what_it_owns(root: Path) -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in (root / "mlgym").rglob("*.py")}
     silent = [

@@ -20,7 +20,9 @@ from mlgym.view.security import to_json
 
 _IMPORT = re.compile(r"^import .*?;[ \t]*$\n?", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
-_LINKS = re.compile(r'<link rel="stylesheet"[^>]*>\n?|<script\b[^>]*></script>\n?')
+_LINKS = re.compile(
+    r'<link rel="(?:stylesheet|modulepreload)"[^>]*>\n?|<script\b[^>]*></script>\n?'
+)
 _CHARSET, _BODY_END = '<meta charset="utf-8">\n', "</body>"
 _UNSAFE = "<>&"
 

@@ -44,9 +44,17 @@ export function curves(host, { onPick }) {
   const drawing = el("div", { class: "drawing" });
   fill(host, drawing, readout);
   const most = () => Math.max(1, told.steps.length - 1);
-  const width = () => Math.max(200, host.clientWidth);
-  const x = (index) => LEFT + ((width() - LEFT - RIGHT) * index) / most();
+  let width = 200;
+  let frame = 0;
+  const x = (index) => LEFT + ((width - LEFT - RIGHT) * index) / most();
+  // Once a frame, and after the steps: those are what one came for.
+  const soon = () => {
+    frame ||= requestAnimationFrame(paint);
+  };
   const paint = () => {
+    frame = 0;
+    // Asked for once: each time costs a layout.
+    width = Math.max(200, host.clientWidth);
     if (!panels.length) {
       fill(drawing, el("p", { class: "faint no-curve" }, told.steps.length ? "Nothing was measured yet." : ""));
       cursor = hover = null;
@@ -57,13 +65,13 @@ export function curves(host, { onPick }) {
     hover = draw("line", { class: "hover", y1: 4, y2: height - 16, x1: -9, x2: -9 });
     let top = TITLE + 2;
     const parts = panels.map((panel) => {
-      const drawn = onePanel(panel, top, x, width());
+      const drawn = onePanel(panel, top, x, width);
       top += panel.height + GAP;
       return drawn;
     });
     const axis = [0, most()].map((index, place) =>
       draw("text", { x: x(index), y: height - 2, class: "label", "text-anchor": place ? "end" : "start" }, place ? whole(told.steps[index]?.step ?? index) : "step 0"));
-    fill(drawing, draw("svg", { width: width(), height, viewBox: `0 0 ${width()} ${height}`, role: "img", "aria-label": spoken(panels) }, parts, axis, hover, cursor));
+    fill(drawing, draw("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": spoken(panels) }, parts, axis, hover, cursor));
     point();
   };
   const point = () => {
@@ -83,7 +91,7 @@ export function curves(host, { onPick }) {
   };
   const indexAt = (event) => {
     const place = event.clientX - drawing.getBoundingClientRect().left;
-    return Math.max(0, Math.min(most(), Math.round(((place - LEFT) / (width() - LEFT - RIGHT)) * most())));
+    return Math.max(0, Math.min(most(), Math.round(((place - LEFT) / (width - LEFT - RIGHT)) * most())));
   };
   // A measured point nearby is what is meant: few can point at one of thousands.
   const meant = (event) => {
@@ -104,19 +112,22 @@ export function curves(host, { onPick }) {
     say(at);
   });
   drawing.addEventListener("click", (event) => panels.length && onPick(meant(event)));
-  const sized = new ResizeObserver(paint);
+  const sized = new ResizeObserver(soon);
   sized.observe(host);
   return {
     tell(fresh) {
       told = { ...told, ...fresh };
       panels = panelsOf(told.steps, told.primary, told.goal, told.baseline);
-      paint();
+      soon();
     },
     cursor(index) {
       at = index;
-      point();
+      if (!frame) point();
     },
-    close: () => sized.disconnect(),
+    close() {
+      sized.disconnect();
+      cancelAnimationFrame(frame);
+    },
   };
 }
 
@@ -130,7 +141,7 @@ function onePanel(panel, top, x, width) {
   if (low === high) [low, high] = [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
   const within = (value) => Math.max(low, Math.min(high, value));
   const y = (value) => top + 4 + ((panel.height - 8) * (high - within(value))) / (high - low);
-  const path = panel.line.map(([index, value], place) => {
+  const path = thinned(panel.line, x).map(([index, value], place) => {
     const [px, py] = [x(index).toFixed(1), y(value).toFixed(1)];
     if (!place) return `M${px} ${py}`;
     return panel.steps ? `H${px}V${py}` : `L${px} ${py}`;
@@ -149,6 +160,11 @@ function onePanel(panel, top, x, width) {
     panel.points.map(([index, value, isTest]) => (isTest
       ? draw("path", { d: `M${x(index)} ${y(value) - 5}l5 5l-5 5l-5 -5z`, class: "test" })
       : draw("circle", { cx: x(index), cy: y(value), r: 3, class: value === within(value) ? "dot" : "beyond" }))));
+}
+
+// The first point and the last of each column of pixels: more cannot be seen of thousands.
+function thinned(line, x) {
+  return line.filter(([index], place) => !place || place + 1 === line.length || Math.floor(x(index)) !== Math.floor(x(line[place + 1][0])));
 }
 
 // What is far worse than the baseline stands at the edge: else all that counts would be flat.

@@ -91,9 +91,9 @@ function openRun(app, host, id, told, params, alive) {
   const paint = () => {
     graph = lanesOf(store.short);
     fill(empty, !store.count() && notice("No steps", isRunning() ? "The first will appear here by itself." : "The trajectory holds none."));
+    steps.resize();
     curve.tell({ steps: store.short, primary: row.primary ?? Object.keys(record?.baseline ?? {})[0] ?? null, goal: told.goal, baseline: record?.baseline ?? null });
     lines.update();
-    steps.resize();
   };
   paintHead();
   paint();

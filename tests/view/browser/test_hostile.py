@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gallery import PLOT
 from run_folders import BRIEF, acted, lay_run, score
+from showcase import PLOT
 from viewers import viewing
 
 from mlgym.types import Image
@@ -39,7 +39,9 @@ PAYLOADS = (
 ALL = "\n".join(PAYLOADS)
 NAME = "<img src=x onerror=window.pwned=1>"
 FORBIDDEN = """
-[...document.querySelectorAll("iframe, object, embed, base, form, body style, svg script, main script")]
+[...document.querySelectorAll(
+  "iframe, object, embed, base, form, body style, svg script, main script"
+)]
   .concat([...document.querySelectorAll("a")].filter((each) =>
     !/^(#\\/|\\/export\\?id=)/.test(each.getAttribute("href"))))
   .concat([...document.querySelectorAll("img")].filter((each) =>
@@ -55,13 +57,15 @@ def lay_hostile(path: Path) -> None:
     picture = Image("image/png", b"\x89PNG\r\n\x1a\n<script>window.pwned = 1</script>")
     steps = [acted(n, text, text, thought=text, tool=text) for n, text in enumerate(PAYLOADS, 1)]
     last = len(steps)
+    written = f"/{NAME} was written.\n[/x: 1 lines]\n1:{NAME}\n"
+    metrics = {**dict.fromkeys(PAYLOADS, 0.5), "value": 1.0}
     steps += [
-        acted(last + 1, f"create '{NAME}'\n<<END\n{ALL}\nEND", f"/{NAME} was written.\n[/x: 1 lines]\n1:{NAME}\n", tool="create"),
-        acted(last + 2, "validate", ALL, tool="validate", metrics={**dict.fromkeys(PAYLOADS, 0.5), "value": 1.0}),
+        acted(last + 1, f"create '{NAME}'\n<<END\n{ALL}\nEND", written, tool="create"),
+        acted(last + 2, "validate", ALL, tool="validate", metrics=metrics),
         acted(last + 3, "view_image a.png", "", tool="view_image", image=picture.name),
         acted(last + 4, "view_image b.png", ALL, tool="view_image", image=PLOT.name),
     ]  # fmt: skip
-    said = {name: ALL for name in ("agent", "exit_reason", "profile")}
+    said = dict.fromkeys(("agent", "exit_reason", "profile"), ALL)
     made: dict[str, Any] = {"score": {**score(0.5), "primary": NAME, "metrics": {NAME: 1.0}},
                             "baseline": {NAME: 0.1, "__proto__": 3}, "started_at": ALL,
                             "versions": dict.fromkeys(PAYLOADS, ALL)}  # fmt: skip
@@ -95,9 +99,7 @@ def read_through(window: Any, first: int, last: int) -> None:
     assert "\u202e" not in page.inner_text("body")
 
 
-def test_what_a_trajectory_says_is_shown_and_never_obeyed(
-    opened: Callable, hostile: Path
-) -> None:
+def test_what_a_trajectory_says_is_shown_and_never_obeyed(opened: Callable, hostile: Path) -> None:
     with viewing(hostile) as viewer:
         window = opened(viewer.address)
         page = window.page

@@ -10,7 +10,8 @@ from pathlib import Path
 import gallery
 import pytest
 from gallery import SHOWCASE
-from run_folders import BRIEF, acted, lay_run
+from run_folders import BRIEF, acted, lay_run, score
+from showcase import lay_showcase
 from viewers import viewing
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -23,7 +24,9 @@ def ran(first: int, last: int) -> list:
 
 
 def test_a_running_episode_is_followed_until_it_ends(opened: Callable, tmp_path: Path) -> None:
-    run = lay_run(tmp_path / "live", [BRIEF, *ran(1, 6)], exit_reason=None, status="unscored", score=None)
+    run = lay_run(
+        tmp_path / "live", [BRIEF, *ran(1, 6)], exit_reason=None, status="unscored", score=None
+    )
     with viewing(tmp_path) as viewer, run.held():
         window = opened(viewer.address)
         row = window.page.locator(".virtual .row")
@@ -45,7 +48,7 @@ def test_a_running_episode_is_followed_until_it_ends(opened: Callable, tmp_path:
         expect(newest).to_have_attribute("aria-label", "Step 11")
         done = run.record() | {"exit_reason": "submitted", "status": "scored"}
         gallery.grow(run, [acted(12, "submit", "done\n", terminated=True)])
-        run.write_record(done | {"score": gallery.score(0.9)})
+        run.write_record(done | {"score": score(0.9)})
         expect(window.page.locator(".figures")).to_contain_text("0.900")
         expect(newest).to_have_attribute("aria-label", "Step 12")
         expect(switch).to_have_count(0)
@@ -64,7 +67,7 @@ def test_a_new_run_appears_in_the_table_by_itself(opened: Callable, tmp_path: Pa
 def test_a_server_that_is_gone_is_said_to_be_and_found_when_it_is_back(
     opened: Callable, tmp_path: Path
 ) -> None:
-    gallery.lay_showcase(tmp_path / "a")
+    lay_showcase(tmp_path / "a")
     with viewing(tmp_path) as viewer:
         window = opened(viewer.address)
         expect(window.page.locator(".count")).to_have_text("1 run")

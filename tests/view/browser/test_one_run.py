@@ -57,7 +57,9 @@ def test_terminal_colours_are_shown_and_progress_only_as_it_ended(window) -> Non
     output = step(window, 12).locator(".output")
     expect(output).to_contain_text("fold 5/5  ####################  100%")
     text = output.inner_text()
-    assert "fold 1/5" not in text and "\x1b" not in text and "[32m" not in text
+    assert "fold 1/5" not in text
+    assert "\x1b" not in text
+    assert "[32m" not in text
 
 
 def test_edits_are_shown_as_what_they_changed(window) -> None:
@@ -113,9 +115,7 @@ def test_two_runs_stand_side_by_side_with_their_first_difference_marked(window) 
     expect(window.page.get_by_role("dialog")).to_contain_text("model-small")
 
 
-def test_dark_follows_the_system_until_somebody_chooses(
-    opened: Callable, address: str
-) -> None:
+def test_dark_follows_the_system_until_somebody_chooses(opened: Callable, address: str) -> None:
     ink = "getComputedStyle(document.body).backgroundColor"
     window = opened(address, color_scheme="dark")
     expect(window.page.locator(".count")).to_be_visible()
