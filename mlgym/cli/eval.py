@@ -187,8 +187,8 @@ def _progress(plan: Plan, folder: Path, config: EvalConfig) -> Progress:
 
 def _tell_data(plan: Plan) -> None:
     if plan.config.data == "auto":
-        why = "for every task that has them" if plan.data == "full" else "not for every task"
-        note(f"data: {plan.data}, as full data have been prepared {why}")
+        has = "has" if plan.data == "full" else "has not"
+        note(f"data: {plan.data}, as the full data {has} been prepared for every task that has any")
 
 
 def _dry_run(plan: Plan, folder: Path, config: EvalConfig, json: bool) -> dict[str, Any]:
