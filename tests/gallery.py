@@ -62,7 +62,7 @@ def _lay_cell(
 ) -> None:
     reached = round(level + draw.gauss(0, 0.09), 4)
     primary = {"house_price": "r2", "battle_of_sexes": "payoff"}.get(task, "loss")
-    value = 3 - reached if primary == "loss" else 0.5 + reached / 2
+    value = 3 - reached if primary == "loss" else 0.5 + reached / 3
     began = START + 3600 * seed + draw.randrange(3000)
     steps = draw.randrange(6, 40)
     fields: dict[str, Any] = {

@@ -33,7 +33,8 @@ def to_page(answers: Answers, wanted: str, files: Mapping[str, bytes]) -> str:
     style = files["style.css"].decode()
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}';"
-        " img-src data:; base-uri 'none'; form-action 'none'"
+        " img-src data:; base-uri 'none'; form-action 'none';"
+        " require-trusted-types-for 'script'; trusted-types 'none'"
     )
     page = _LINKS.sub("", files["index.html"].decode())
     head, charset, rest = page.partition(_CHARSET)

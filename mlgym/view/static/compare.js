@@ -101,8 +101,9 @@ function openBoth(app, host, ids, both, params, alive) {
     if (!alive()) return;
     parting = found;
     const jump = () => to(found.index);
+    const there = () => (found.index ? `The same until step ${whole(found.index)}, where` : "From the start");
     if (!found) fill(sentence, "No difference: both runs have the same actions and observations.");
-    else fill(sentence, found.names[0] === "length" ? `The same until one ends, before step ${whole(found.index)}. ` : `The same until step ${whole(found.index)}, where ${found.names.join(" and ")} ${found.names.length > 1 ? "differ" : "differs"}. `,
+    else fill(sentence, found.names[0] === "length" ? `The same until one ends, before step ${whole(found.index)}. ` : `${there()} ${found.names.join(" and ")} ${found.names.length > 1 ? "differ" : "differs"}. `,
       button("Go there", jump, { class: "link", title: "n" }));
     if (found) list.redo(found.index);
   }, (error) => fill(sentence, `The first difference cannot be found: ${error.message}`));

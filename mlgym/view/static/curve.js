@@ -23,7 +23,7 @@ export function panelsOf(steps, primary, goal, baseline) {
       best = best === null || (goal === "minimize" ? value < best : value > best) ? value : best;
       return [index, best];
     });
-    found.push({ title: name, height: 92, points, line: goal ? line : [], baseline: numeric(baseline?.[name]), format: brief, steps: goal !== null, goal });
+    found.push({ best, title: name, height: 92, points, line: goal ? line : [], baseline: numeric(baseline?.[name]), format: brief, steps: goal !== null, goal });
   }
   let sum = 0;
   const returns = steps.map((step, index) => [index, (sum += numeric(step.reward) || 0)]).filter((point) => Number.isFinite(point[1]));
@@ -61,8 +61,8 @@ export function curves(host, { onPick }) {
       return;
     }
     const height = panels.reduce((sum, panel) => sum + panel.height + GAP, 0) + 10;
-    cursor = draw("line", { class: "cursor", y1: 4, y2: height - 16 });
-    hover = draw("line", { class: "hover", y1: 4, y2: height - 16, x1: -9, x2: -9 });
+    cursor = draw("line", { class: "cursor", y1: TITLE + 4, y2: height - 16 });
+    hover = draw("line", { class: "hover", y1: TITLE + 4, y2: height - 16, x1: -9, x2: -9 });
     let top = TITLE + 2;
     const parts = panels.map((panel) => {
       const drawn = onePanel(panel, top, x, width);
@@ -117,6 +117,7 @@ export function curves(host, { onPick }) {
   return {
     tell(fresh) {
       told = { ...told, ...fresh };
+      host.hidden = !told.steps.length;
       panels = panelsOf(told.steps, told.primary, told.goal, told.baseline);
       soon();
     },

@@ -65,6 +65,9 @@ export function outline(host, { store, graph, onPick }) {
     list.resize(shown.length, true);
     sight();
   };
+  // What takes or leaves room beside it must not hide the current line.
+  const sized = new ResizeObserver(() => sight());
+  sized.observe(scroller);
   const sight = () => {
     const place = shown.indexOf(current);
     if (place >= 0) list.show(place, true);
@@ -87,7 +90,10 @@ export function outline(host, { store, graph, onPick }) {
       if (now >= 0) list.redo(now);
       sight();
     },
-    close: () => list.close(),
+    close() {
+      sized.disconnect();
+      list.close();
+    },
   };
 }
 

@@ -1,10 +1,10 @@
 // Owns the view of one run: what came of it, its curves, its outline and its timeline, live.
 
 import {el, fill} from "./dom.js";
-import {brief, fixed, measured, moment, money, numeric, part, reward, seconds, visible, whole, words} from "./text.js";
+import {fixed, measured, moment, money, numeric, part, reward, seconds, visible, whole, words} from "./text.js";
 import {playerOf} from "./looks.js";
 import {lanesOf} from "./branches.js";
-import {curves} from "./curve.js";
+import {curves, panelsOf} from "./curve.js";
 import {outline} from "./outline.js";
 import {placeOf, stepStore} from "./steps.js";
 import {timeline} from "./timeline.js";
@@ -166,7 +166,7 @@ function titleLine(app, id, row, tools) {
   return el("div", { class: "title-line" },
     el("h1", {}, el("bdi", {}, visible(row.task ?? row.run_id ?? id))),
     row.profile && chip(visible(row.profile)),
-    modelName(playerOf(row) || "unknown", app.listing.colour(playerOf(row))),
+    playerOf(row) && modelName(playerOf(row), app.listing.colour(playerOf(row))),
     row.model && el("span", { class: "faint" }, visible(row.agent)),
     seeds.map(([name, value]) => el("span", { class: "faint" }, `${name} ${value}`)),
     stateMark(row.status),
@@ -179,10 +179,12 @@ function figures(row, record, store, goal) {
   const last = store.short.findLast((step) => typeof step.cost_usd === "number");
   const tokens = store.short.findLast((step) => step.tokens)?.tokens;
   const sum = store.short.reduce((all, step) => all + (numeric(step.reward) || 0), 0);
+  const best = goal ? panelsOf(store.short, row.primary, goal, record?.baseline)[0]?.best ?? null : null;
   const found = [
     ["Score", el("b", { class: typeof row.score === "number" ? "large" : "" }, typeof row.score === "number" ? fixed(row.score, 3) : "none")],
-    row.primary && [visible(row.primary), [el("b", {}, measured(row.value)), goal && el("span", { class: "faint", title: goal === "minimize" ? "less is better" : "more is better" }, goal === "minimize" ? " \u2193" : " \u2191"), baseline !== null && el("span", { class: "faint" }, ` baseline ${brief(baseline)}`)]],
-    ["Return", reward(row.total_reward ?? sum)],
+    row.primary && [visible(row.primary), [el("b", {}, measured(row.value)), goal && el("span", { class: "faint", title: goal === "minimize" ? "less is better" : "more is better" }, goal === "minimize" ? " \u2193" : " \u2191"), baseline !== null && el("span", { class: "faint" }, ` baseline ${measured(baseline)}`)]],
+    best !== null && ["Best validation", measured(best)],
+    ["Return", reward(row.total_reward ?? (store.count() ? sum : null))],
     ["Ended", words(row.exit_reason ?? (row.status === "running" ? "not yet" : "\u2013"))],
     ["Steps", whole(Math.max(row.steps ?? 0, store.count() - 1))],
     ["Time", seconds(row.duration_s)],

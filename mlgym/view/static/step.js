@@ -36,7 +36,7 @@ function heading(view, index, step, place) {
     el("span", { class: "spacer" }),
     Boolean(numeric(step.reward)) && el("span", { class: `reward ${numeric(step.reward) < 0 ? "below" : ""}`, title: "Reward" }, reward(numeric(step.reward))),
     typeof cost === "number" && cost > 0 && el("span", { class: "faint", title: tokens(step.usage) }, money(cost)),
-    step.duration_s > 0 && el("span", { class: "faint", title: step.time ? moment(step.time, true) : null }, seconds(step.duration_s)));
+    step.duration_s >= 0.0005 && el("span", { class: "faint", title: step.time ? moment(step.time, true) : null }, seconds(step.duration_s)));
 }
 
 function tokens(usage) {

@@ -166,6 +166,7 @@ export function showTable(app, host, params) {
       ? notice("No run fits", "Nothing here has all that is asked for.", button("Clear the filter", reset))
       : notice("No runs yet", `There is none in ${visible(app.listing.root())}. \u201cmlgym run\u201d puts one there; it will appear by itself.`)));
     grid.classList.toggle("none", !rows.length);
+    grid.hidden = toolbar.hidden = states.hidden = !all.length;
     list ??= virtualList(scroller, { estimate: () => ROW, make: makeRow, fixed: true });
     list.resize(rows.length, true);
   };

@@ -26,7 +26,7 @@ function shortState(state) {
 // A model's name with its colour.
 export function modelName(name, colour) {
   return el("span", { class: "model" },
-    el("i", { class: `swatch ${colour ?? ""}`, "aria-hidden": "true" }), el("bdi", {}, visible(name)));
+    el("i", { class: `swatch ${colour ?? ""}`, "aria-hidden": "true" }), el("bdi", { title: visible(name) }, visible(name)));
 }
 
 export function chip(text, kind = "", title = null) {

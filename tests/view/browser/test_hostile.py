@@ -129,6 +129,20 @@ def test_what_a_trajectory_says_is_shown_and_never_obeyed(opened: Callable, host
         assert page.evaluate("({}).value") is None
 
 
+def test_no_text_becomes_markup_by_a_mistake_of_the_page_either(window: Any) -> None:
+    mistake = """async () => {
+      const told = new Promise((seen) => addEventListener("securitypolicyviolation", seen));
+      try { document.querySelector("main").innerHTML = "<b>x</b>"; } catch (error) {
+        await told;
+        window.violations = [];
+        return error.name;
+      }
+      return "markup";
+    }"""
+    expect(window.page.locator(".count")).to_be_visible()
+    assert window.page.evaluate(mistake) == "TypeError"
+
+
 def test_an_exported_trajectory_is_as_harmless(
     opened: Callable, hostile: Path, tmp_path: Path
 ) -> None:
