@@ -12,14 +12,16 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import greenlet
 from filelock import FileLock, Timeout
 
+T = TypeVar("T")
 Ready = list[tuple[int, int]]
 """What a poll gives: the descriptors that are ready, each with its `select.POLL*` bits."""
 _LOCK_LOOK_S = 0.02
@@ -43,11 +45,40 @@ class Loop:
         self._waiting: set[Strand] = set()
         self._soonest = _NEVER
         """No deadline is before it; that of a strand that went on may have been."""
-        self._closed = False
 
-    def begin(self, work: Callable[[], object]) -> None:
+    def begin(self, work: Callable[[], object]) -> Strand:
         """Run `work` until it waits for the first time, or ends."""
-        Strand(self, work).resume()
+        strand = Strand(self, work)
+        strand.resume()
+        return strand
+
+    def gather(self, works: Sequence[Callable[[], T]]) -> list[T]:
+        """Run all at once; what they return, in their order.
+
+        Raises what the first in order raised, once all have ended. Where this is interrupted, all
+        are ended where they are.
+        """
+        results: dict[int, T] = {}
+        errors: dict[int, Exception] = {}
+
+        def keep(number: int) -> None:
+            try:
+                results[number] = works[number]()
+            except Exception as error:  # noqa: BLE001 - raised below, when the others are done
+                errors[number] = error
+
+        begun: list[Strand] = []
+        try:
+            for number in range(len(works)):
+                begun.append(self.begin(partial(keep, number)))
+            while len(results) + len(errors) < len(works):
+                self.turn()
+        except BaseException:
+            self._end(self._waiting.intersection(begun))
+            raise
+        if errors:
+            raise errors[min(errors)]
+        return [results[number] for number in range(len(works))]
 
     def turn(self, timeout: float | None = None) -> None:
         """Wait until some strand can go on, at most `timeout` seconds, and resume all that can."""
@@ -72,16 +103,17 @@ class Loop:
 
         Idempotent.
         """
-        self._closed = True
-        while self._waiting:
-            strand = next(iter(self._waiting))
+        self._end(self._waiting)
+        self._epoll.close()
+
+    def _end(self, strands: Iterable[Strand]) -> None:
+        for strand in list(strands):
             self.forget(strand)
             strand.end()
-        self._epoll.close()
 
     def wait(self, strand: Strand, fds: tuple[int, ...], events: int, timeout: float) -> Ready:
         """Suspend the strand, which must be the one that runs. See `Readiness.wait`."""
-        if self._closed:
+        if strand.ending:
             return _poll(fds, events, timeout)
         strand.fds, strand.ready = fds, []
         strand.deadline = _now() + timeout
@@ -113,6 +145,7 @@ class Strand:
         self.fds: tuple[int, ...] = ()
         self.ready: Ready = []
         self.deadline = _NEVER
+        self.ending = False
         self._greenlet = _Greenlet(work)
         self._greenlet.strand = self
 
@@ -125,6 +158,8 @@ class Strand:
         self._greenlet.parent.switch()
 
     def end(self) -> None:
+        """End it where it waits; what its clean-up waits for blocks the thread."""
+        self.ending = True
         self._greenlet.parent = _current()
         self._greenlet.throw(_GreenletExit)
 
