@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlgym.chat.chat import Chat
     from mlgym.chat.conversation import Conversation, cut, without_thoughts
     from mlgym.chat.policy import ContextPolicy
+    from mlgym.curriculum import Ended, Pick, round_robin, weighted
     from mlgym.env import MLGymEnv
     from mlgym.errors import (
         ConfigError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         Transition,
         Usage,
     )
+    from mlgym.vector import MLGymVectorEnv, make_vec
 
 __all__ = [
     "ActionError",
@@ -55,16 +57,19 @@ __all__ = [
     "ContextPolicy",
     "Conversation",
     "Decision",
+    "Ended",
     "ExitReason",
     "Image",
     "InnerAgent",
     "MLGymEnv",
     "MLGymError",
+    "MLGymVectorEnv",
     "MakeAgent",
     "Model",
     "ModelError",
     "ModelToolCall",
     "Observation",
+    "Pick",
     "Reply",
     "RewardContext",
     "SandboxError",
@@ -81,9 +86,12 @@ __all__ = [
     "home",
     "is_whole",
     "load_runs",
+    "make_vec",
     "read_trajectory",
     "register_packs",
+    "round_robin",
     "split_actions",
+    "weighted",
     "without_thoughts",
 ]
 
@@ -93,6 +101,7 @@ _HOMES = {
     "mlgym.chat.chat": ("Chat",),
     "mlgym.chat.conversation": ("Conversation", "cut", "without_thoughts"),
     "mlgym.chat.policy": ("ContextPolicy",),
+    "mlgym.curriculum": ("Ended", "Pick", "round_robin", "weighted"),
     "mlgym.env": ("MLGymEnv",),
     "mlgym.errors": (
         "ConfigError",
@@ -121,6 +130,7 @@ _HOMES = {
         "Transition",
         "Usage",
     ),
+    "mlgym.vector": ("MLGymVectorEnv", "make_vec"),
 }
 
 

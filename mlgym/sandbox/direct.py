@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from select import POLLIN
 from typing import Any
 
 from mlgym.sandbox.guest.script import PIECE, new_token, parse_status, run_line
 from mlgym.sandbox.guest.tail import Tail
+from mlgym.sandbox.waiting import Readiness
 
-_FIRST_LOOK_MS, _LONGEST_PAUSE_MS = 1, 32
+_FIRST_LOOK_S, _LONGEST_PAUSE_S = 0.001, 0.032
 _PIPES = 4
 
 
@@ -55,8 +56,7 @@ class DirectShell:
         self._received = 0
         self._fds: list[int] = []
         self._control = self._status = self._text = self._output = -1
-        self._poller = select.poll()
-        self._status_poller = select.poll()
+        self._news = self._end = Readiness()
         self._children: tuple[int, int] = (-1, -1)
         self._only_bash = b""
         self.ready = False
@@ -83,11 +83,8 @@ class DirectShell:
 
     def _take(self, shell: int) -> None:
         self._control, self._status, self._text, self._output = self._fds
-        self._poller = select.poll()
-        self._poller.register(self._status, select.POLLIN)
-        self._poller.register(self._output, select.POLLIN)
-        self._status_poller = select.poll()
-        self._status_poller.register(self._status, select.POLLIN)
+        self._news = Readiness(self._status, self._output)
+        self._end = Readiness(self._status)
         bash = _host_pid(self._guest_pid, shell)
         if bash is not None:
             with contextlib.suppress(OSError):
@@ -137,9 +134,9 @@ class DirectShell:
 
     def _wait(self, token: str, deadline: float, tail: Tail, flood: int) -> int | None:
         """The command's exit status; None where it is late, floods, or bash closed the pipe."""
-        said, pause_ms = b"", _FIRST_LOOK_MS
+        said, pause_s = b"", _FIRST_LOOK_S
         # Most commands say little and end at once: one wait instead of one for each line.
-        ended = bool(self._status_poller.poll(_FIRST_LOOK_MS))
+        ended = bool(self._end.wait(_FIRST_LOOK_S))
         while True:
             if ended:
                 news = os.read(self._status, PIECE)
@@ -150,14 +147,14 @@ class DirectShell:
             left = deadline - time.monotonic()
             if left <= 0 or tail.total > flood:
                 return None
-            ready = dict(self._poller.poll(left * 1000 + 1))
+            ready = dict(self._news.wait(left + 0.001))
             ended = self._status in ready
-            if ready.get(self._output, 0) & select.POLLIN:
+            if ready.get(self._output, 0) & POLLIN:
                 self._drain(tail, flood)
             elif self._output in ready and not ended:
                 # Nobody writes, not yet or no more: without a pause this would spin.
-                self._status_poller.poll(pause_ms)
-                pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
+                self._end.wait(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _drain(self, tail: Tail, flood: int) -> bool:
         """Take what was written; True at the end of file: no process holds the output."""

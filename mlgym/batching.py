@@ -1,0 +1,56 @@
+"""Many environments' infos as one: Gymnasium's layout, made for a whole batch at once.
+
+A key's values lie in an array, beside them under `_key` a mask of who has it. Gymnasium adds one
+environment at a time and makes a new mask for each key of each; here each array is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+Info = Mapping[str, Any]
+
+
+def batched(infos: Sequence[Info | None]) -> dict[str, Any]:
+    """What `VectorEnv._add_info` comes to for these, by index; None adds nothing."""
+    found: dict[str, tuple[list[int], list[Any]]] = {}
+    for number, info in enumerate(infos):
+        if info is not None:
+            for key, value in info.items():
+                have = found.get(key)
+                if have is None:
+                    have = found[key] = ([], [])
+                have[0].append(number)
+                have[1].append(value)
+    size = len(infos)
+    made: dict[str, Any] = {}
+    for key, (numbers, values) in found.items():
+        mask = np.zeros(size, dtype=np.bool_)
+        mask[numbers] = True
+        made[key], made[f"_{key}"] = _column(key, numbers, values, size), mask
+    return made
+
+
+def _column(key: str, numbers: list[int], values: list[Any], size: int) -> Any:
+    first: Any = values[0]
+    kind = cast("Any", type(first))
+    if key != "final_obs" and isinstance(first, dict):
+        inner: list[Info | None] = [None] * size
+        for number, value in zip(numbers, values, strict=True):
+            inner[number] = value
+        return batched(inner)
+    column: np.ndarray[Any, Any]
+    if key == "final_obs":
+        column = np.full(size, None, dtype=object)
+    elif kind in (int, float, bool) or issubclass(kind, np.number):
+        column = np.zeros(size, dtype=kind)
+    elif issubclass(kind, np.ndarray):
+        column = np.stack([np.zeros_like(first)] * size)
+    else:
+        column = np.full(size, None, dtype=object)
+    for number, value in zip(numbers, values, strict=True):
+        column[number] = value
+    return column
