@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlgym.chat.chat import Chat
     from mlgym.chat.conversation import Conversation, cut, without_thoughts
     from mlgym.chat.policy import ContextPolicy
+    from mlgym.collecting import Experience, rollouts
     from mlgym.curriculum import Ended, Pick, round_robin, weighted
     from mlgym.env import MLGymEnv
     from mlgym.errors import (
@@ -59,6 +60,7 @@ __all__ = [
     "Decision",
     "Ended",
     "ExitReason",
+    "Experience",
     "Image",
     "InnerAgent",
     "MLGymEnv",
@@ -89,6 +91,7 @@ __all__ = [
     "make_vec",
     "read_trajectory",
     "register_packs",
+    "rollouts",
     "round_robin",
     "split_actions",
     "weighted",
@@ -101,6 +104,7 @@ _HOMES = {
     "mlgym.chat.chat": ("Chat",),
     "mlgym.chat.conversation": ("Conversation", "cut", "without_thoughts"),
     "mlgym.chat.policy": ("ContextPolicy",),
+    "mlgym.collecting": ("Experience", "rollouts"),
     "mlgym.curriculum": ("Ended", "Pick", "round_robin", "weighted"),
     "mlgym.env": ("MLGymEnv",),
     "mlgym.errors": (

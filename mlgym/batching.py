@@ -34,6 +34,18 @@ def batched(infos: Sequence[Info | None]) -> dict[str, Any]:
     return made
 
 
+def unbatched(infos: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """The info of one environment out of what `batched` made of all."""
+    made: dict[str, Any] = {}
+    for key, column in infos.items():
+        mask = infos.get(f"_{key}")
+        if mask is not None and mask[number]:
+            # A number of Python's for one of numpy's, as it was.
+            value = unbatched(column, number) if isinstance(column, dict) else column[number]  # pyright: ignore[reportUnknownArgumentType]
+            made[key] = value.item() if isinstance(value, np.generic) else value
+    return made
+
+
 def _column(key: str, numbers: list[int], values: list[Any], size: int) -> Any:
     first: Any = values[0]
     kind = cast("Any", type(first))

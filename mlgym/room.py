@@ -49,6 +49,13 @@ class Room:
             seat = self._seats[number]
             self._loop.begin(partial(seat.work, partial(seat.step, action, mode)))
 
+    def begin_anew(self, chosen: Sequence[int], seeds: Sequence[int | None]) -> None:
+        """Begin a reset of each of the chosen."""
+        self.expect_open("reset")
+        for number, seed in zip(chosen, seeds, strict=True):
+            seat = self._seats[number]
+            self._loop.begin(partial(seat.work, partial(seat.begin_anew, seed)))
+
     def run(self, wanted: int, timeout: float | None) -> None:
         """Until so many have answered, or nobody is at work.
 

@@ -106,12 +106,12 @@ class Seat:
     def step(self, action: str, mode: AutoresetMode) -> Outcome:
         """Gymnasium's step of one environment of a vector in this mode."""
         if mode is AutoresetMode.NEXT_STEP and self.ended:
-            return self._begin_anew()
+            return self.begin_anew()
         outcome = self._step(action)
         self.ended = outcome.terminated or outcome.truncated
         if not (self.ended and mode is AutoresetMode.SAME_STEP):
             return self._seen(outcome)
-        fresh = self._begin_anew()
+        fresh = self.begin_anew()
         final = outcome.observation, outcome.info
         return Outcome(
             fresh.observation,
@@ -131,14 +131,14 @@ class Seat:
             return self._void(error, _tool(action))
         return Outcome(observation, reward, terminated, truncated, self._told(info))
 
-    def _begin_anew(self) -> Outcome:
-        """The reset that nobody asked for, and that must not end everybody's work."""
+    def begin_anew(self, seed: int | None = None) -> Outcome:
+        """A reset that nobody waits for alone, and that must not end everybody's work."""
         try:
             try:
-                return self.reset()
+                return self.reset(seed)
             except SandboxError:
                 # What was left of the old sandbox is gone now: this is a start from nothing.
-                return self.reset()
+                return self.reset(seed)
         except (SandboxError, TaskError) as error:
             void = self._void(error, "reset")
             self._stillborn = error

@@ -172,11 +172,34 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
             ResetNeeded: the mode is disabled, and one of them has ended.
             ValueError: as many actions are wanted as ids, and each id once.
         """
-        chosen = different_ids(env_ids, len(actions), self.num_envs)
+        chosen = self._free("send", env_ids, len(actions))
+        self._room.begin(actions, chosen, self.autoreset_mode)
+
+    def send_reset(
+        self,
+        env_ids: Sequence[int] | NDArray[np.int64],
+        seeds: Sequence[int | None] | None = None,
+    ) -> None:
+        """Begin a reset of each environment in `env_ids`, whatever the others do.
+
+        `recv` gives the first observation, with a reward of 0 and flags that are false. One that
+        cannot be reset says why in its info, under `infrastructure_failure`.
+
+        Raises:
+            AlreadyPendingCallError: one of them has not answered, or its answer was not received.
+            ValueError: each id once, and as many seeds as ids, if any.
+        """
+        given = [None] * len(env_ids) if seeds is None else seeds
+        self._room.begin_anew(self._free("send_reset", env_ids, len(given)), given)
+
+    def _free(self, what: str, env_ids: Sequence[int] | NDArray[np.int64], count: int) -> list[int]:
+        """The ids, of environments that have nothing to do."""
+        chosen = different_ids(env_ids, count, self.num_envs)
         pending = set(self._room.asked()).intersection(chosen)
         if pending:
-            raise AlreadyPendingCallError(f"send: steps of {sorted(pending)} are under way", "step")
-        self._room.begin(actions, chosen, self.autoreset_mode)
+            words = f"{what}: steps of {sorted(pending)} are under way"
+            raise AlreadyPendingCallError(words, "step")
+        return chosen
 
     def recv(self, min_ready: int = 1, timeout: float | None = None) -> Received:
         """What has been answered by now, waiting until `min_ready` environments have.
