@@ -43,14 +43,20 @@ class Loop:
         self._epoll = select.epoll()
         self._by_fd: dict[int, Strand] = {}
         self._waiting: set[Strand] = set()
+        self._idle: list[Strand] = []
         self._soonest = _NEVER
         """No deadline is before it; that of a strand that went on may have been."""
 
     def begin(self, work: Callable[[], object]) -> Strand:
         """Run `work` until it waits for the first time, or ends."""
-        strand = Strand(self, work)
+        strand = self._idle.pop() if self._idle else Strand(self)
+        strand.work = work
         strand.resume()
         return strand
+
+    def done(self, strand: Strand) -> None:
+        """The strand has nothing to do any more: a new one would cost a stack."""
+        self._idle.append(strand)
 
     def gather(self, works: Sequence[Callable[[], T]]) -> list[T]:
         """Run all at once; what they return, in their order.
@@ -103,7 +109,8 @@ class Loop:
 
         Idempotent.
         """
-        self._end(self._waiting)
+        self._end([*self._waiting, *self._idle])
+        self._idle.clear()
         self._epoll.close()
 
     def _end(self, strands: Iterable[Strand]) -> None:
@@ -138,16 +145,27 @@ class Loop:
 
 
 class Strand:
-    """Work that may be suspended where it waits. `deadline` is on the monotonic clock."""
+    """Does one piece of work after another, each of which may be suspended where it waits.
 
-    def __init__(self, loop: Loop, work: Callable[[], object]) -> None:
+    `deadline` is on the monotonic clock.
+    """
+
+    def __init__(self, loop: Loop) -> None:
         self.loop = loop
+        self.work: Callable[[], object] | None = None
         self.fds: tuple[int, ...] = ()
         self.ready: Ready = []
         self.deadline = _NEVER
         self.ending = False
-        self._greenlet = _Greenlet(work)
+        self._greenlet = _Greenlet(self._labour)
         self._greenlet.strand = self
+
+    def _labour(self) -> None:
+        while self.work is not None:
+            work, self.work = self.work, None
+            work()
+            self.loop.done(self)
+            self.suspend()
 
     def resume(self) -> None:
         self._greenlet.parent = _current()
