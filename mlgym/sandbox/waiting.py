@@ -88,14 +88,15 @@ class Loop:
 
     def turn(self, timeout: float | None = None) -> None:
         """Wait until some strand can go on, at most `timeout` seconds, and resume all that can."""
-        until = self._soonest if timeout is None else min(self._soonest, _now() + timeout)
-        wait = None if until == _NEVER else max(0.0, until - _now())
+        wait = self._soonest - time.monotonic()
+        if timeout is not None and timeout < wait:
+            wait = timeout
         able: dict[Strand, None] = {}
-        for fd, event in self._epoll.poll(wait):
+        for fd, event in self._epoll.poll(None if wait == _NEVER else max(0.0, wait)):
             strand = self._by_fd[fd]
             strand.ready.append((fd, event))
             able[strand] = None
-        now = _now()
+        now = time.monotonic()
         if now >= self._soonest:
             left = [strand for strand in self._waiting if strand.deadline > now]
             able.update(dict.fromkeys(self._waiting.difference(left)))
@@ -123,8 +124,9 @@ class Loop:
         if strand.ending:
             return _poll(fds, events, timeout)
         strand.fds, strand.ready = fds, []
-        strand.deadline = _now() + timeout
-        self._soonest = min(self._soonest, strand.deadline)
+        strand.deadline = deadline = time.monotonic() + timeout
+        if deadline < self._soonest:
+            self._soonest = deadline
         for fd in fds:
             self._epoll.register(fd, events)
             self._by_fd[fd] = strand
@@ -272,7 +274,3 @@ def _poll(fds: tuple[int, ...], events: int, timeout: float) -> Ready:
     for fd in fds:
         poller.register(fd, events)
     return poller.poll(None if timeout == _NEVER else timeout * 1000)
-
-
-def _now() -> float:
-    return time.monotonic()
