@@ -18,7 +18,7 @@ MAKE = {
     "array": lambda chance: chance.random(3),
     "final_obs": lambda chance: str(chance.integers(9)),
     "metrics": lambda chance: {"a": float(chance.random()), "b": {"c": 1}},
-    "final_info": lambda chance: {"step": 3, "final_obs": "x"},
+    "final_info": lambda chance: {"step": int(chance.integers(9)), "final_obs": "x"},
 }
 
 
