@@ -7,7 +7,7 @@ environment at a time and makes a new mask for each key of each; here each array
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +48,6 @@ def unbatched(infos: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 def _column(key: str, numbers: list[int], values: list[Any], size: int) -> Any:
     first: Any = values[0]
-    kind = cast("Any", type(first))
     if key != "final_obs" and isinstance(first, dict):
         inner: list[Info | None] = [None] * size
         for number, value in zip(numbers, values, strict=True):
@@ -57,12 +56,16 @@ def _column(key: str, numbers: list[int], values: list[Any], size: int) -> Any:
     column: np.ndarray[Any, Any]
     if key == "final_obs":
         column = np.full(size, None, dtype=object)
-    elif kind in (int, float, bool) or issubclass(kind, np.number):
-        column = np.zeros(size, dtype=kind)
-    elif issubclass(kind, np.ndarray):
+    elif _is_number(first):
+        column = np.zeros(size, dtype=first.__class__)
+    elif issubclass(type(first), np.ndarray):
         column = np.stack([np.zeros_like(first)] * size)
     else:
         column = np.full(size, None, dtype=object)
     for number, value in zip(numbers, values, strict=True):
         column[number] = value
     return column
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float, bool) or isinstance(value, np.number)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from types import TracebackType
+from typing import Any, Self, cast
 
 import numpy as np
 from gymnasium.error import AlreadyPendingCallError
@@ -245,6 +246,17 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
         """Release every sandbox, steps under way included."""
         del kwargs
         self._room.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def make_vec(

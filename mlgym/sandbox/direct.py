@@ -25,6 +25,8 @@ from mlgym.sandbox.waiting import Readiness
 
 _FIRST_LOOK_S, _LONGEST_PAUSE_S = 0.001, 0.032
 _PIPES = 4
+_LITTLE = 4096
+"""What is read first, in bytes: room for more would cost more than most commands say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,9 @@ class DirectShell:
         began = time.monotonic()
         tail, token = Tail(keep), new_token()
         self.underway = True
-        os.ftruncate(self._text, 0)
+        # Not emptied before: a page that is given back must be had again.
         os.pwrite(self._text, text, 0)
+        os.ftruncate(self._text, len(text))
         try:
             os.write(self._control, run_line(token))
         except (BrokenPipeError, BlockingIOError):
@@ -139,7 +142,7 @@ class DirectShell:
         ended = bool(self._end.wait(_FIRST_LOOK_S))
         while True:
             if ended:
-                news = os.read(self._status, PIECE)
+                news = os.read(self._status, _LITTLE)
                 said = (said + news)[-PIECE:]
                 status = parse_status(said, token)
                 if status is not None or not news:
@@ -158,11 +161,13 @@ class DirectShell:
 
     def _drain(self, tail: Tail, flood: int) -> bool:
         """Take what was written; True at the end of file: no process holds the output."""
+        room = _LITTLE
         while tail.total <= flood:
             try:
-                data = os.read(self._output, PIECE)
+                data = os.read(self._output, room)
             except BlockingIOError:
                 return False
+            room = PIECE
             if not data:
                 return True
             tail.add(data)

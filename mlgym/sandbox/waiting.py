@@ -43,14 +43,20 @@ class Loop:
         self._epoll = select.epoll()
         self._by_fd: dict[int, Strand] = {}
         self._waiting: set[Strand] = set()
+        self._idle: list[Strand] = []
         self._soonest = _NEVER
         """No deadline is before it; that of a strand that went on may have been."""
 
     def begin(self, work: Callable[[], object]) -> Strand:
         """Run `work` until it waits for the first time, or ends."""
-        strand = Strand(self, work)
+        strand = self._idle.pop() if self._idle else Strand(self)
+        strand.work = work
         strand.resume()
         return strand
+
+    def done(self, strand: Strand) -> None:
+        """The strand has nothing to do any more: a new one would cost a stack."""
+        self._idle.append(strand)
 
     def gather(self, works: Sequence[Callable[[], T]]) -> list[T]:
         """Run all at once; what they return, in their order.
@@ -82,14 +88,15 @@ class Loop:
 
     def turn(self, timeout: float | None = None) -> None:
         """Wait until some strand can go on, at most `timeout` seconds, and resume all that can."""
-        until = self._soonest if timeout is None else min(self._soonest, _now() + timeout)
-        wait = None if until == _NEVER else max(0.0, until - _now())
+        wait = self._soonest - time.monotonic()
+        if timeout is not None and timeout < wait:
+            wait = timeout
         able: dict[Strand, None] = {}
-        for fd, event in self._epoll.poll(wait):
+        for fd, event in self._epoll.poll(None if wait == _NEVER else max(0.0, wait)):
             strand = self._by_fd[fd]
             strand.ready.append((fd, event))
             able[strand] = None
-        now = _now()
+        now = time.monotonic()
         if now >= self._soonest:
             left = [strand for strand in self._waiting if strand.deadline > now]
             able.update(dict.fromkeys(self._waiting.difference(left)))
@@ -103,7 +110,8 @@ class Loop:
 
         Idempotent.
         """
-        self._end(self._waiting)
+        self._end([*self._waiting, *self._idle])
+        self._idle.clear()
         self._epoll.close()
 
     def _end(self, strands: Iterable[Strand]) -> None:
@@ -116,8 +124,9 @@ class Loop:
         if strand.ending:
             return _poll(fds, events, timeout)
         strand.fds, strand.ready = fds, []
-        strand.deadline = _now() + timeout
-        self._soonest = min(self._soonest, strand.deadline)
+        strand.deadline = deadline = time.monotonic() + timeout
+        if deadline < self._soonest:
+            self._soonest = deadline
         for fd in fds:
             self._epoll.register(fd, events)
             self._by_fd[fd] = strand
@@ -138,16 +147,27 @@ class Loop:
 
 
 class Strand:
-    """Work that may be suspended where it waits. `deadline` is on the monotonic clock."""
+    """Does one piece of work after another, each of which may be suspended where it waits.
 
-    def __init__(self, loop: Loop, work: Callable[[], object]) -> None:
+    `deadline` is on the monotonic clock.
+    """
+
+    def __init__(self, loop: Loop) -> None:
         self.loop = loop
+        self.work: Callable[[], object] | None = None
         self.fds: tuple[int, ...] = ()
         self.ready: Ready = []
         self.deadline = _NEVER
         self.ending = False
-        self._greenlet = _Greenlet(work)
+        self._greenlet = _Greenlet(self._labour)
         self._greenlet.strand = self
+
+    def _labour(self) -> None:
+        while self.work is not None:
+            work, self.work = self.work, None
+            work()
+            self.loop.done(self)
+            self.suspend()
 
     def resume(self) -> None:
         self._greenlet.parent = _current()
@@ -254,7 +274,3 @@ def _poll(fds: tuple[int, ...], events: int, timeout: float) -> Ready:
     for fd in fds:
         poller.register(fd, events)
     return poller.poll(None if timeout == _NEVER else timeout * 1000)
-
-
-def _now() -> float:
-    return time.monotonic()
