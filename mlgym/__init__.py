@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from mlgym.chat.chat import Chat
     from mlgym.chat.conversation import Conversation, cut, without_thoughts
     from mlgym.chat.policy import ContextPolicy
-    from mlgym.collecting import Experience, rollouts
-    from mlgym.curriculum import Ended, Pick, round_robin, weighted
     from mlgym.env import MLGymEnv
     from mlgym.errors import (
         ConfigError,
@@ -48,6 +46,8 @@ if TYPE_CHECKING:
         Usage,
     )
     from mlgym.vector import MLGymVectorEnv, make_vec
+    from mlgym.vector.collecting import Experience, rollouts
+    from mlgym.vector.curriculum import Ended, Pick, round_robin, weighted
 
 __all__ = [
     "ActionError",
@@ -104,8 +104,8 @@ _HOMES = {
     "mlgym.chat.chat": ("Chat",),
     "mlgym.chat.conversation": ("Conversation", "cut", "without_thoughts"),
     "mlgym.chat.policy": ("ContextPolicy",),
-    "mlgym.collecting": ("Experience", "rollouts"),
-    "mlgym.curriculum": ("Ended", "Pick", "round_robin", "weighted"),
+    "mlgym.vector.collecting": ("Experience", "rollouts"),
+    "mlgym.vector.curriculum": ("Ended", "Pick", "round_robin", "weighted"),
     "mlgym.env": ("MLGymEnv",),
     "mlgym.errors": (
         "ConfigError",

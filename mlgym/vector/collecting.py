@@ -12,10 +12,10 @@ from gymnasium.error import NoAsyncCallError
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mlgym.batching import unbatched
 from mlgym.errors import ConfigError, SandboxError
-from mlgym.seat import FAILURE
-from mlgym.vector import MLGymVectorEnv
+from mlgym.vector.batching import unbatched
+from mlgym.vector.env import MLGymVectorEnv
+from mlgym.vector.seat import FAILURE
 
 Policy = Callable[[Sequence[str], NDArray[np.int64]], Sequence[str]]
 """Gives an action for each observation; the second argument are the environments' numbers."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from mlgym.batching import batched
+from mlgym.vector.batching import batched
 
 MAKE = {
     "step": lambda chance: int(chance.integers(9)),

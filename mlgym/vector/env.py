@@ -20,13 +20,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from mlgym.batching import batched
-from mlgym.curriculum import Sampler, round_robin
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError
-from mlgym.room import Room
-from mlgym.seat import Seat, columns
-from mlgym.vector_arguments import chosen_by, different_ids, find_tasks, mode_of, seeds_for
+from mlgym.vector.arguments import chosen_by, different_ids, find_tasks, mode_of, seeds_for
+from mlgym.vector.batching import batched
+from mlgym.vector.curriculum import Sampler, round_robin
+from mlgym.vector.room import Room
+from mlgym.vector.seat import Seat, columns
 
 Texts = tuple[str, ...]
 Floats = NDArray[np.float64]

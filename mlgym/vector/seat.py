@@ -14,13 +14,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mlgym.batching import batched
-from mlgym.curriculum import Ended, Pick, Sampler
 from mlgym.env import Info, MLGymEnv
 from mlgym.errors import ConfigError, SandboxError, TaskError
 from mlgym.tools.base import ActionError
 from mlgym.tools.registry import parse_action
 from mlgym.types import ExitReason
+from mlgym.vector.batching import batched
+from mlgym.vector.curriculum import Ended, Pick, Sampler
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

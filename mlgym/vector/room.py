@@ -16,7 +16,7 @@ from gymnasium.error import (
 from gymnasium.vector import AutoresetMode
 
 from mlgym.sandbox.waiting import Loop
-from mlgym.seat import Outcome, Seat
+from mlgym.vector.seat import Outcome, Seat
 
 T = TypeVar("T")
 

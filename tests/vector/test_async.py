@@ -14,10 +14,10 @@ import pytest
 from gymnasium.error import AlreadyPendingCallError
 from gymnasium.vector import AutoresetMode
 
-from mlgym.curriculum import Pick, round_robin, weighted
 from mlgym.errors import ConfigError, SandboxError, TaskError
 from mlgym.sandbox.guest_sandbox import GuestSandbox
 from mlgym.vector import MLGymVectorEnv, make_vec
+from mlgym.vector.curriculum import Pick, round_robin, weighted
 
 Make = Callable[..., MLGymVectorEnv]
 
