@@ -45,6 +45,9 @@ if TYPE_CHECKING:
         Transition,
         Usage,
     )
+    from mlgym.vector import MLGymVectorEnv, make_vec
+    from mlgym.vector.collecting import Experience, rollouts
+    from mlgym.vector.curriculum import Ended, Pick, round_robin, weighted
 
 __all__ = [
     "ActionError",
@@ -55,16 +58,20 @@ __all__ = [
     "ContextPolicy",
     "Conversation",
     "Decision",
+    "Ended",
     "ExitReason",
+    "Experience",
     "Image",
     "InnerAgent",
     "MLGymEnv",
     "MLGymError",
+    "MLGymVectorEnv",
     "MakeAgent",
     "Model",
     "ModelError",
     "ModelToolCall",
     "Observation",
+    "Pick",
     "Reply",
     "RewardContext",
     "SandboxError",
@@ -81,9 +88,13 @@ __all__ = [
     "home",
     "is_whole",
     "load_runs",
+    "make_vec",
     "read_trajectory",
     "register_packs",
+    "rollouts",
+    "round_robin",
     "split_actions",
+    "weighted",
     "without_thoughts",
 ]
 
@@ -93,6 +104,8 @@ _HOMES = {
     "mlgym.chat.chat": ("Chat",),
     "mlgym.chat.conversation": ("Conversation", "cut", "without_thoughts"),
     "mlgym.chat.policy": ("ContextPolicy",),
+    "mlgym.vector.collecting": ("Experience", "rollouts"),
+    "mlgym.vector.curriculum": ("Ended", "Pick", "round_robin", "weighted"),
     "mlgym.env": ("MLGymEnv",),
     "mlgym.errors": (
         "ConfigError",
@@ -121,6 +134,7 @@ _HOMES = {
         "Transition",
         "Usage",
     ),
+    "mlgym.vector": ("MLGymVectorEnv", "make_vec"),
 }
 
 

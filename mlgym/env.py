@@ -36,9 +36,9 @@ Status = Literal["scored", "unscored", "infrastructure_failure"]
 class MLGymEnv(gym.Env[str, str]):
     """One research task. Texts in, texts out.
 
-    `task` is a task's name in the catalogue, or a task's folder. `sandbox` is "auto", "bubblewrap",
-    "docker" or another backend's name. `data` is "auto" (full where it is prepared, else mini),
-    "mini" or "full"; of all `data_seed`s only 0 is comparable between runs. `reward` is
+    `task` is a task's name in the catalogue, its folder, or the loaded task. `sandbox` is "auto",
+    "bubblewrap", "docker" or another backend's name. `data` is "auto" (full where it is prepared,
+    else mini), "mini" or "full"; of all `data_seed`s only 0 is comparable between runs. `reward` is
     "improvement", "final", or a function of a `RewardContext`. `max_steps` replaces the task's own
     budget. `render_mode` is None, "ansi" (the last observation as text) or "human" (printed).
     `solution` lays the task's reference solution over the workspace, for the oracle agent. `tools`
@@ -55,7 +55,7 @@ class MLGymEnv(gym.Env[str, str]):
 
     def __init__(
         self,
-        task: str | Path,
+        task: str | Path | Task,
         *,
         sandbox: str = "auto",
         data: str = "auto",
@@ -74,7 +74,7 @@ class MLGymEnv(gym.Env[str, str]):
             raise ConfigError(f"render_mode is {render_mode!r}, expected 'ansi', 'human' or None")
         if max_steps is not None and max_steps < 1:
             raise ConfigError(f"max_steps is {max_steps}, expected at least 1")
-        self.task: Task = find_task(task)
+        self.task: Task = task if isinstance(task, Task) else find_task(task)
         self._aids = make_aids(memory, literature, self.task.spec.id)
         self.tools: tuple[ToolSpec, ...] = tool_specs(tools, without=self._aids.missing)
         self.render_mode = render_mode

@@ -10,10 +10,30 @@ from typing import Any
 
 from mlgym.errors import SandboxError, TaskError
 from mlgym.judge import Best, Judge
-from mlgym.reward import BaselineScorer, RewardContext, RewardFunction
+from mlgym.reward import FOR_GRADES, BaselineScorer, RewardContext, RewardFunction
 from mlgym.tools.base import EditorState
 from mlgym.tools.notes import Notebook
 from mlgym.types import ExitReason, Image, Score, Transition
+
+
+class Voiding:
+    """See `Episode.voided_by_failures`. No generator: every step enters one."""
+
+    __slots__ = ("_episode",)
+
+    def __init__(self, episode: Episode) -> None:
+        self._episode = episode
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(error, SandboxError):
+            self._episode.exit_reason, self._episode.score = ExitReason.SANDBOX_ERROR, None
+        elif isinstance(error, TaskError):
+            self._episode.exit_reason, self._episode.score = ExitReason.TASK_ERROR, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +110,9 @@ class Episode:
         self.exit_reason, self.graded = reason, graded
         self.score = None if self.branching else graded
 
-    @contextmanager
-    def voided_by_failures(self) -> Generator[None, None, None]:
+    def voided_by_failures(self) -> Voiding:
         """Marks the episode where infrastructure or task fail, and lets the error out."""
-        try:
-            yield
-        except SandboxError:
-            self.exit_reason, self.score = ExitReason.SANDBOX_ERROR, None
-            raise
-        except TaskError:
-            self.exit_reason, self.score = ExitReason.TASK_ERROR, None
-            raise
+        return Voiding(self)
 
     def begin_step(self) -> None:
         self.graded = self.image = None
@@ -127,6 +139,8 @@ class Episode:
 
     def pay(self, tool: str, exit_code: int | None) -> float:
         """The step's reward."""
+        if self.graded is None and self.exit_reason is None and self.reward in FOR_GRADES:
+            return 0.0
         void = self.exit_reason is not None and self.exit_reason.is_infrastructure
         graded = self.graded if not void else None
         clipped = 0.0
@@ -178,7 +192,8 @@ class Episode:
         info: dict[str, Any],
     ) -> Transition:
         """The step as it is recorded; `before` is the one whose state it was taken in."""
-        terminated = self.exit_reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED)
+        over = self.exit_reason is not None
+        terminated = over and self.exit_reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED)
         return Transition(
             step=self.steps,
             parent=before.step if before is not None and self.steps else None,
@@ -187,7 +202,7 @@ class Episode:
             observation=observation,
             reward=paid,
             terminated=terminated,
-            truncated=self.exit_reason is not None and not terminated,
+            truncated=over and not terminated,
             tool=info["tool"],
             exit_code=info.get("exit_code"),
             metrics=None if self.graded is None else dict(self.graded.metrics),

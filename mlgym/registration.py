@@ -68,7 +68,12 @@ def _register(tasks: Iterable[tuple[str, int, str | Path]]) -> list[str]:
     for name, version, task in tasks:
         env_id = f"mlgym/{name}-v{version}"
         if env_id not in registry:
-            register(id=env_id, entry_point="mlgym.env:MLGymEnv", kwargs={"task": task})
+            register(
+                id=env_id,
+                entry_point="mlgym.env:MLGymEnv",
+                vector_entry_point="mlgym.vector:MLGymVectorEnv",
+                kwargs={"task": task},
+            )
             new.append(env_id)
     return new
 

@@ -89,6 +89,10 @@ def final(context: RewardContext) -> float:
     return context.score if context.exit_reason is not None else 0.0
 
 
+FOR_GRADES = (improvement, final)
+"""What pays nothing for a step that neither graded anything nor ended the episode."""
+
+
 def reward_function(reward: Reward) -> RewardFunction:
     """The function that a name stands for; a function stands for itself.
 

@@ -127,8 +127,11 @@ def test_the_example_agent_of_the_tutorial_beats_the_baseline(tmp_path: Path) ->
     assert record["steps"] == 8
 
 
-@pytest.mark.parametrize("example", blocks("docs/tutorial/training-loop.md", "python"))
-def test_the_loops_of_the_tutorial_run_as_printed(example: tuple[str, str], tmp_path: Path) -> None:
+LOOPS = ("docs/tutorial/training-loop.md", "docs/how-to/many-environments.md")
+
+
+@pytest.mark.parametrize("example", [block for page in LOOPS for block in blocks(page, "python")])
+def test_the_loops_of_the_docs_run_as_printed(example: tuple[str, str], tmp_path: Path) -> None:
     assert run([sys.executable, "-c", example[1]], tmp_path).stdout
 
 

@@ -18,6 +18,9 @@ TINY = Plan(
     memory_envs=1,
     files=3,
     exports=1,
+    vector_envs=2,
+    vector_rounds=2,
+    vector_starts=1,
 )
 UNITS = {
     "step_p50": "ms",
@@ -38,6 +41,12 @@ UNITS = {
     "write_4kb": "ms",
     "read_4kb": "ms",
     "export_5mb": "ms",
+}
+VECTOR_UNITS = {
+    "vector_steps": "1/s",
+    "vector_gain": "1/s",
+    "vector_memory": "MB",
+    "vector_start": "ms",
 }
 GATED = {
     "step_p50",

@@ -59,6 +59,10 @@ GATES: Mapping[str, Mapping[str, Gate]] = {
         "step_p50": Gate(4.0),
         "cold_start": Gate(4.0),
         "reset": Gate(1.5),
+        "vector_steps": Gate(round(1 / 0.6, 3)),
+        "vector_gain": Gate(round(1 / 1.3, 3)),
+        "vector_start": Gate(round(1 / 1.5, 3)),
+        "vector_memory": Gate(12.0, "value"),
     },
     "docker": {**_EVERYWHERE, "step_p50": Gate(15.0), "reset": Gate(0.1)},
 }

@@ -30,9 +30,9 @@ def _memory(setting: Setting, name: str, task: str | Path) -> Measure:
         held.enter_context(setting.env(task))
         shell = held.enter_context(ReferenceShell())
         shell.run(b":")
-        before = _own()
+        before = own_size()
         envs = [held.enter_context(setting.env(task)) for _ in range(count)]
-        after = _own()
+        after = own_size()
         inside = [pids_of(env.sandbox) for env in envs]
         sizes = [pss(pids) for pids in inside]
         plain = pss([shell.pid])
@@ -50,7 +50,8 @@ def _memory(setting: Setting, name: str, task: str | Path) -> Measure:
     return measure(setting.backend, name, value, plain, unit="MB", against=against, detail=detail)
 
 
-def _own() -> float | None:
+def own_size() -> float | None:
+    """What this process takes, in MB."""
     gc.collect()
     return pss([os.getpid()])
 

@@ -32,6 +32,18 @@ def on_core(wanted: int | None) -> Generator[int]:
         os.sched_setaffinity(0, before)
 
 
+@contextmanager
+def on_cores(count: int) -> Generator[list[int]]:
+    """Bind this thread, and all that it starts, to its last `count` cores; gives their numbers."""
+    before = os.sched_getaffinity(0)
+    cores = sorted(before)[-count:]
+    os.sched_setaffinity(0, cores)
+    try:
+        yield cores
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def pin(pids: Iterable[int], core: int) -> bool:
     """Bind processes to a core; whether there were any and all that still live are bound now."""
     bound = False

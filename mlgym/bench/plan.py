@@ -11,7 +11,7 @@ class Plan:
 
     `envs` are the numbers of environments stepped round-robin, `env_steps` how many steps they take
     in all; `memory_envs` how many environments memory is averaged over; `limit_s` is the commands'
-    limit where time-outs are measured, in seconds.
+    limit where time-outs are measured, in seconds. `vector_envs` is how many a vector holds.
     """
 
     steps: int = 3000
@@ -27,6 +27,9 @@ class Plan:
     memory_envs: int = 8
     files: int = 300
     exports: int = 30
+    vector_envs: int = 64
+    vector_rounds: int = 30
+    vector_starts: int = 3
 
 
 FULL = Plan()
@@ -42,4 +45,6 @@ QUICK = Plan(
     memory_envs=4,
     files=40,
     exports=5,
+    vector_rounds=8,
+    vector_starts=1,
 )

@@ -81,19 +81,15 @@ class ReferenceShell:
 
         Raises SandboxError where the shell has ended.
         """
-        self._begin(text)
-        status = self._answer()
-        try:
-            return os.read(self._output, _PIECE), status
-        except BlockingIOError:
-            return b"", status
+        self.begin(text)
+        return self.answer()
 
     def stream(self, text: bytes) -> tuple[int, int]:
         """Source `text` that may write any amount; how many bytes it wrote, and its exit status.
 
         Raises SandboxError where the shell has ended.
         """
-        self._begin(text)
+        self.begin(text)
         poller = select.poll()
         for fd in (self._status, self._output):
             poller.register(fd, select.POLLIN)
@@ -103,9 +99,15 @@ class ReferenceShell:
             # The status may be there with the last of the output: it is drained after that.
             ended = any(fd == self._status for fd, _ in poller.poll())
             size += self._drain()
-        return size, self._answer()
+        return size, self._ended()
 
-    def _begin(self, text: bytes) -> None:
+    @property
+    def fd(self) -> int:
+        """Can be read once a text that was begun has ended."""
+        return self._status
+
+    def begin(self, text: bytes) -> None:
+        """Source `text` without waiting for it. Raises SandboxError where the shell has ended."""
         os.ftruncate(self._text, 0)
         os.pwrite(self._text, text, 0)
         try:
@@ -113,7 +115,15 @@ class ReferenceShell:
         except BrokenPipeError as error:
             raise SandboxError("the reference shell has ended") from error
 
-    def _answer(self) -> int:
+    def answer(self) -> tuple[bytes, int]:
+        """Wait for what was begun; like `run`."""
+        status = self._ended()
+        try:
+            return os.read(self._output, _PIECE), status
+        except BlockingIOError:
+            return b"", status
+
+    def _ended(self) -> int:
         data = os.read(self._status, 64)
         if not data:
             raise SandboxError("the reference shell has ended")

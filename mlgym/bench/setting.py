@@ -19,7 +19,8 @@ GAME = "battle_of_sexes"
 ECHO = "echo hi"
 LINES = "lines.txt"
 """A text of 1 MB (10^6 bytes) in the workspace."""
-_MANY = 10**9
+MANY = 10**9
+"""Steps: more than anything here takes."""
 _LINE = b"step 000123: loss 0.48213, accuracy 0.7312, lr 0.0003, 0.81 s\n"
 _FILES, _FILE_BYTES = 80, 50_000
 _TASK = """\
@@ -67,7 +68,7 @@ class Setting:
 
     def cold_env(self, task: str | Path = GAME) -> MLGymEnv:
         """An environment of which nothing is started."""
-        return MLGymEnv(task, sandbox=self.backend, max_steps=_MANY)
+        return MLGymEnv(task, sandbox=self.backend, max_steps=MANY)
 
 
 def answer(env: MLGymEnv) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from mlgym.bench.files import files
@@ -13,12 +13,13 @@ from mlgym.bench.grading import validation
 from mlgym.bench.measures import Measure
 from mlgym.bench.memory import memory
 from mlgym.bench.output import output
-from mlgym.bench.pinning import on_core, pids_of, pin
+from mlgym.bench.pinning import on_core, on_cores, pids_of, pin
 from mlgym.bench.plan import FULL, Plan
 from mlgym.bench.setting import Setting, bench_task
 from mlgym.bench.starts import starts
 from mlgym.bench.steps import step_latency, step_rates
 from mlgym.bench.timeouts import timeouts
+from mlgym.bench.vector import vector
 
 Log = Callable[[str], None]
 
@@ -51,6 +52,8 @@ class Report:
     mlgym: str
     measures: tuple[Measure, ...]
     notes: tuple[str, ...]
+    vector: bool = False
+    """Whether a vector was measured, on two cores, of which `core` is one."""
 
 
 def bench(
@@ -70,13 +73,30 @@ def bench(
         for what, part in PARTS:
             log(f"measuring: {what}")
             found += part(setting)
-    kernel = ".".join(platform.release().split(".")[:2])
     notes = () if pinned else ("the sandbox's processes could not be bound to the core",)
     if backend == "docker":
         notes += (_DAEMON,)
+    return report(backend, number, found, notes, pinned=pinned)
+
+
+def bench_vector(backend: str, plan: Plan = FULL, log: Log = lambda _: None) -> Report:
+    """Measure a vector of environments, on two cores. Raises like `bench`."""
+    with on_cores(2) as cores, bench_task() as task:
+        setting = Setting(backend, plan, cores[-1], task)
+        log(f"measuring: a vector of {plan.vector_envs} environments")
+        found = vector(setting)
+    notes = (_DAEMON,) if backend == "docker" else ()
+    return replace(report(backend, cores[-1], found, notes, pinned=False), vector=True)
+
+
+def report(
+    backend: str, core: int, found: Iterable[Measure], notes: tuple[str, ...], *, pinned: bool
+) -> Report:
+    """The report of what was found here."""
+    kernel = ".".join(platform.release().split(".")[:2])
     return Report(
         sandbox=backend,
-        core=number,
+        core=core,
         pinned=pinned,
         cores=os.cpu_count() or 1,
         machine=f"{platform.machine()}, {platform.system()} {kernel}",

@@ -9,6 +9,7 @@ import typer
 
 from mlgym.cli.options import Json, SandboxName
 from mlgym.cli.output import note, show, show_json, show_table
+from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlgym.bench.measures import Measure
@@ -25,6 +26,10 @@ def bench(
         int | None,
         typer.Option("--core", help="Bind all to this core; default: the last.", metavar="N"),
     ] = None,
+    vector: Annotated[
+        bool,
+        typer.Option("--vector", help="Many environments as one vector instead, on two cores."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Measure a sandbox beside plain bash. A missed gate is information, and no exit code."""
@@ -33,10 +38,16 @@ def bench(
     from mlgym.bench import suite
     from mlgym.bench.plan import FULL, QUICK
 
+    if vector and core is not None:
+        raise ConfigError(f"--core: found {core} beside --vector, expected one of them only")
     # A shell starts its background jobs deaf to SIGINT, and what is measured here would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     backend = _ready(sandbox)
-    report = suite.bench(backend, QUICK if quick else FULL, core, note)
+    plan = QUICK if quick else FULL
+    if vector:
+        report = suite.bench_vector(backend, plan, note)
+    else:
+        report = suite.bench(backend, plan, core, note)
     if json:
         show_json({**asdict(report), "quick": quick})
     else:
@@ -63,10 +74,10 @@ def _ready(sandbox: str) -> str:
 
 def _show(report: Report) -> None:
     bound = "all bound to it" if report.pinned else "the sandbox NOT bound to it"
-    show(
-        f"{report.sandbox}, core {report.core} of {report.cores} ({bound}), {report.machine},"
-        f" mlgym {report.mlgym}\n"
-    )
+    where = f"core {report.core} of {report.cores} ({bound})"
+    if report.vector:
+        where = f"at most two cores of {report.cores}"
+    show(f"{report.sandbox}, {where}, {report.machine}, mlgym {report.mlgym}\n")
     show_table(HEAD, map(_row, report.measures))
     show(
         "\nR: a persistent bash that sources the same text, by turns with ours."

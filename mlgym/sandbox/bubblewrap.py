@@ -11,7 +11,6 @@ import contextlib
 import json
 import math
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -33,6 +32,7 @@ from mlgym.sandbox.launching import AgentUser, HandOver, Launched
 from mlgym.sandbox.pids import descendants
 from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
 from mlgym.sandbox.rootfs import binds, interpreter, make_root
+from mlgym.sandbox.waiting import send_all, wait_ended, wait_readable
 
 _BEGIN_S, _END_S = 10.0, 2.0
 
@@ -49,7 +49,7 @@ class SocketTransport:
         return self._socket.fileno()
 
     def send(self, data: bytes) -> None:
-        self._socket.sendall(data)
+        send_all(self._socket, data)
 
     def recv(self, max_bytes: int) -> bytes:
         return self._socket.recv(max_bytes)
@@ -58,8 +58,7 @@ class SocketTransport:
         self._socket.close()
 
     def describe_failure(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_S)
+        wait_ended(self._process, _END_S)
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - 2000))
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
@@ -144,9 +143,7 @@ class BubblewrapLauncher:
                 # The death of PID 1 takes the whole sandbox with it.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._guest_pid, signal.SIGKILL)
-            try:
-                process.wait(_END_S)
-            except subprocess.TimeoutExpired:
+            if not wait_ended(process, _END_S):
                 process.kill()
                 process.wait()
         self._guest_pid = None
@@ -263,7 +260,7 @@ def _read_child_pid(pipe: IO[bytes]) -> int | None:
     text = b""
     deadline = time.monotonic() + _BEGIN_S
     while not text.rstrip().endswith(b"}"):
-        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        ready = wait_readable(pipe.fileno(), max(0.0, deadline - time.monotonic()))
         data = pipe.read(4096) if ready else b""
         if not data:
             return None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgym.sandbox.base import Limits
+from mlgym.sandbox.waiting import pause
 
 NEEDED = ("memory", "pids")
 _OPTIONAL = ("cpu",)
@@ -41,7 +42,7 @@ class Group:
             with contextlib.suppress(OSError):
                 self.path.rmdir()
                 return
-            time.sleep(0.005)
+            pause(0.005)
 
 
 def make_group(parent: Path, name: str, limits: Limits) -> Group:

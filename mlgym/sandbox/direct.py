@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from select import POLLIN
 from typing import Any
 
 from mlgym.sandbox.guest.script import PIECE, new_token, parse_status, run_line
 from mlgym.sandbox.guest.tail import Tail
+from mlgym.sandbox.waiting import Readiness
 
-_FIRST_LOOK_MS, _LONGEST_PAUSE_MS = 1, 32
+_FIRST_LOOK_S, _LONGEST_PAUSE_S = 0.001, 0.032
 _PIPES = 4
+_LITTLE = 4096
+"""What is read first, in bytes: room for more would cost more than most commands say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,7 @@ class DirectShell:
         self._received = 0
         self._fds: list[int] = []
         self._control = self._status = self._text = self._output = -1
-        self._poller = select.poll()
-        self._status_poller = select.poll()
+        self._news = self._end = Readiness()
         self._children: tuple[int, int] = (-1, -1)
         self._only_bash = b""
         self.ready = False
@@ -83,11 +85,8 @@ class DirectShell:
 
     def _take(self, shell: int) -> None:
         self._control, self._status, self._text, self._output = self._fds
-        self._poller = select.poll()
-        self._poller.register(self._status, select.POLLIN)
-        self._poller.register(self._output, select.POLLIN)
-        self._status_poller = select.poll()
-        self._status_poller.register(self._status, select.POLLIN)
+        self._news = Readiness(self._status, self._output)
+        self._end = Readiness(self._status)
         bash = _host_pid(self._guest_pid, shell)
         if bash is not None:
             with contextlib.suppress(OSError):
@@ -113,8 +112,9 @@ class DirectShell:
         began = time.monotonic()
         tail, token = Tail(keep), new_token()
         self.underway = True
-        os.ftruncate(self._text, 0)
+        # Not emptied before: a page that is given back must be had again.
         os.pwrite(self._text, text, 0)
+        os.ftruncate(self._text, len(text))
         try:
             os.write(self._control, run_line(token))
         except (BrokenPipeError, BlockingIOError):
@@ -137,12 +137,12 @@ class DirectShell:
 
     def _wait(self, token: str, deadline: float, tail: Tail, flood: int) -> int | None:
         """The command's exit status; None where it is late, floods, or bash closed the pipe."""
-        said, pause_ms = b"", _FIRST_LOOK_MS
+        said, pause_s = b"", _FIRST_LOOK_S
         # Most commands say little and end at once: one wait instead of one for each line.
-        ended = bool(self._status_poller.poll(_FIRST_LOOK_MS))
+        ended = bool(self._end.wait(_FIRST_LOOK_S))
         while True:
             if ended:
-                news = os.read(self._status, PIECE)
+                news = os.read(self._status, _LITTLE)
                 said = (said + news)[-PIECE:]
                 status = parse_status(said, token)
                 if status is not None or not news:
@@ -150,22 +150,24 @@ class DirectShell:
             left = deadline - time.monotonic()
             if left <= 0 or tail.total > flood:
                 return None
-            ready = dict(self._poller.poll(left * 1000 + 1))
+            ready = dict(self._news.wait(left + 0.001))
             ended = self._status in ready
-            if ready.get(self._output, 0) & select.POLLIN:
+            if ready.get(self._output, 0) & POLLIN:
                 self._drain(tail, flood)
             elif self._output in ready and not ended:
                 # Nobody writes, not yet or no more: without a pause this would spin.
-                self._status_poller.poll(pause_ms)
-                pause_ms = min(2 * pause_ms, _LONGEST_PAUSE_MS)
+                self._end.wait(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _drain(self, tail: Tail, flood: int) -> bool:
         """Take what was written; True at the end of file: no process holds the output."""
+        room = _LITTLE
         while tail.total <= flood:
             try:
-                data = os.read(self._output, PIECE)
+                data = os.read(self._output, room)
             except BlockingIOError:
                 return False
+            room = PIECE
             if not data:
                 return True
             tail.add(data)

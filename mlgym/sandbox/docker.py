@@ -38,6 +38,7 @@ from mlgym.sandbox.inside import (
 )
 from mlgym.sandbox.launching import AgentUser, Launched
 from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
+from mlgym.sandbox.waiting import send_all
 
 _UID = 1000
 _CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER")
@@ -67,7 +68,7 @@ class AttachedTransport:
         return self._socket.fileno()
 
     def send(self, data: bytes) -> None:
-        self._socket.sendall(data)
+        send_all(self._socket, data)
 
     def recv(self, max_bytes: int) -> bytes:
         while True:

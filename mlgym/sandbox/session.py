@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -20,6 +19,7 @@ from mlgym.sandbox.guest.files import ARCHIVE_ROOM
 from mlgym.sandbox.guest.frames import FrameParser, Header, pack
 from mlgym.sandbox.inside import STARTER_INSIDE, WRITABLE, agent_environment
 from mlgym.sandbox.launching import AgentUser, HandOver, Transport
+from mlgym.sandbox.waiting import Readiness
 from mlgym.types import ExecResult
 
 MAX_BODY = 64 << 20
@@ -44,8 +44,7 @@ class GuestSession:
         self._used = False
         self._spec = spec
         self._user = user
-        self._poller = select.poll()
-        self._poller.register(transport.fileno(), select.POLLIN)
+        self._input = Readiness(transport.fileno())
         self._parser = FrameParser(MAX_BODY)
         self._replies: list[tuple[Header, bytes]] = []
         self._channels: dict[int, GuestChannel] = {}
@@ -213,8 +212,7 @@ class GuestSession:
         """
         if self.lost is not None:
             raise SandboxError(f"the sandbox is lost: {self.lost}")
-        wait = max(0.0, deadline - time.monotonic())
-        if not self._poller.poll(wait * 1000):
+        if not self._input.wait(max(0.0, deadline - time.monotonic())):
             return False
         try:
             data = self._transport.recv(_PIECE)

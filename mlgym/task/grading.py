@@ -17,13 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from filelock import FileLock
-
 from mlgym.catalog import home
 from mlgym.errors import SandboxError, SubmissionError, TaskError
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.laid import laid_folder
 from mlgym.sandbox.scratch import scratch
+from mlgym.sandbox.waiting import locked
 from mlgym.task.data import Prepared
 from mlgym.task.frames import FrameError, FrameLink, FrameTimeoutError
 from mlgym.task.player import PlayerRelay
@@ -243,7 +242,7 @@ def _fresh(player: Sandbox, files: Files) -> FrameLink:
 def _alone() -> Generator[None, None, None]:
     """While no other timed grading runs on this host: it would be measured, too."""
     home().mkdir(parents=True, exist_ok=True)
-    with FileLock(home() / "timed-grading.lock"):
+    with locked(home() / "timed-grading.lock"):
         yield
 
 

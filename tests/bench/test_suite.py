@@ -7,12 +7,12 @@ import math
 from dataclasses import asdict
 
 import pytest
-from tiny_bench import GATED, TINY, UNITS
+from tiny_bench import GATED, TINY, UNITS, VECTOR_UNITS
 
 from mlgym.bench.grading import play_alone
 from mlgym.bench.plan import FULL, QUICK
 from mlgym.bench.setting import GAME, LINES, bench_task
-from mlgym.bench.suite import bench
+from mlgym.bench.suite import bench, bench_vector
 from mlgym.env import MLGymEnv
 from mlgym.sandbox.docker_client import OWNER, connect, owner_label
 
@@ -37,6 +37,14 @@ def test_every_measure_stands_beside_its_reference(backend: str) -> None:
     assert set(asdict(report)["measures"][0]) >= {
         *("name", "value", "unit", "reference", "ratio", "gate", "ok", "detail"),
     }
+
+
+def test_a_vector_is_measured_beside_shells_in_a_loop_and_one_environment() -> None:
+    report = bench_vector("bubblewrap", TINY)
+    assert {measure.name: measure.unit for measure in report.measures} == VECTOR_UNITS
+    assert all(measure.value and measure.reference for measure in report.measures)
+    assert all(measure.ok is not None for measure in report.measures)
+    assert (report.vector, report.pinned) == (True, False)
 
 
 @pytest.mark.docker

@@ -56,6 +56,9 @@ def test_a_core_that_there_is_not_is_a_mistake_in_the_call(mlgym: Mlgym) -> None
     ran = mlgym("bench", "--sandbox", "bubblewrap", "--core", "4096")
     assert (ran.code, ran.out) == (2, "")
     assert "--core: found 4096" in ran.err
+    ran = mlgym("bench", "--sandbox", "bubblewrap", "--vector", "--core", "1")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--core: found 1 beside --vector" in ran.err
 
 
 def test_an_unknown_sandbox_is_named_with_those_there_are(mlgym: Mlgym) -> None:

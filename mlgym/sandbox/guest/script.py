@@ -7,6 +7,7 @@ which the command's children hold no copy. Nothing is ever recognised by a print
 
 from __future__ import annotations
 
+import binascii
 import os
 
 IO = "/run/sh"
@@ -15,16 +16,18 @@ TEXT = f"{IO}/bash"
 OUTPUT = f"{IO}/output"
 CONTROL_FD, STATUS_FD, TEXT_FD = 250, 251, 252
 START = f"exec {CONTROL_FD}<&-; shopt -s expand_aliases\n".encode()
-# Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts.
-_SOURCE = rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-; \builtin echo "
-_TELL = rf" $? >&{STATUS_FD}"
+# As short as may be: bash reads it a character at a time. Backslashes keep aliases off; the
+# redirection of STATUS_FD hides it from what the text starts.
+_SOURCE = rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-;\builtin echo "
+_TELL = rf" $?>&{STATUS_FD}"
+_NO_SIGNS = bytes.maketrans(b"+/", b"xy")
 PIECE = 1 << 16
 """The most that is read of a command's output at once, in bytes: what a pipe holds."""
 
 
 def new_token() -> str:
     """A word that a command cannot know, so that no other end is taken for its own."""
-    return os.urandom(6).hex()
+    return binascii.b2a_base64(os.urandom(6), newline=False).translate(_NO_SIGNS).decode()
 
 
 def run_line(token: str) -> bytes:

@@ -1,0 +1,71 @@
+"""Many environments' infos as one: Gymnasium's layout, made for a whole batch at once.
+
+A key's values lie in an array, beside them under `_key` a mask of who has it. Gymnasium adds one
+environment at a time and makes a new mask for each key of each; here each array is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Info = Mapping[str, Any]
+
+
+def batched(infos: Sequence[Info | None]) -> dict[str, Any]:
+    """What `VectorEnv._add_info` comes to for these, by index; None adds nothing."""
+    found: dict[str, tuple[list[int], list[Any]]] = {}
+    for number, info in enumerate(infos):
+        if info is not None:
+            for key, value in info.items():
+                have = found.get(key)
+                if have is None:
+                    have = found[key] = ([], [])
+                have[0].append(number)
+                have[1].append(value)
+    size = len(infos)
+    made: dict[str, Any] = {}
+    for key, (numbers, values) in found.items():
+        mask = np.zeros(size, dtype=np.bool_)
+        mask[numbers] = True
+        made[key], made[f"_{key}"] = _column(key, numbers, values, size), mask
+    return made
+
+
+def unbatched(infos: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """The info of one environment out of what `batched` made of all."""
+    made: dict[str, Any] = {}
+    for key, column in infos.items():
+        mask = infos.get(f"_{key}")
+        if mask is not None and mask[number]:
+            # A number of Python's for one of numpy's, as it was.
+            value = unbatched(column, number) if isinstance(column, dict) else column[number]  # pyright: ignore[reportUnknownArgumentType]
+            made[key] = value.item() if isinstance(value, np.generic) else value
+    return made
+
+
+def _column(key: str, numbers: list[int], values: list[Any], size: int) -> Any:
+    first: Any = values[0]
+    if key != "final_obs" and isinstance(first, dict):
+        inner: list[Info | None] = [None] * size
+        for number, value in zip(numbers, values, strict=True):
+            inner[number] = value
+        return batched(inner)
+    column: np.ndarray[Any, Any]
+    if key == "final_obs":
+        column = np.full(size, None, dtype=object)
+    elif _is_number(first):
+        column = np.zeros(size, dtype=first.__class__)
+    elif issubclass(type(first), np.ndarray):
+        column = np.stack([np.zeros_like(first)] * size)
+    else:
+        column = np.full(size, None, dtype=object)
+    for number, value in zip(numbers, values, strict=True):
+        column[number] = value
+    return column
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float, bool) or isinstance(value, np.number)
