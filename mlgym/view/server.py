@@ -27,6 +27,8 @@ _TYPES = {
     ".txt": "text/plain",
 }
 _LINGER_S = 1.0
+_FEW = 4
+"""Of so few runs the steps are read before anybody asks for them."""
 ANSWERS = web.AppKey("answers", Answers)
 ACCESS = web.AppKey("access", Access)
 STATIC = web.AppKey("static", Mapping[str, bytes])
@@ -86,9 +88,12 @@ async def serve(
 
 def _read_ahead(answers: Answers) -> None:
     try:
-        answers.table.read()
+        found = answers.table.read()
     except ConfigError:
         return  # whoever asks will be told
+    if len(found) <= _FEW:
+        for kept in found.values():
+            answers.timelines.of(kept.folder).read()
 
 
 def make_app(root: Path, access: Access, on_error: Callable[[str], None]) -> web.Application:
