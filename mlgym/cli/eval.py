@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -14,6 +12,7 @@ import typer
 
 from mlgym.cli.options import ApiBase, ContextWindow, Json, Price, read_price
 from mlgym.cli.output import money, note, show, show_json, show_table
+from mlgym.cli.signals import asked_to_end
 from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -250,9 +249,8 @@ def _show(content: dict[str, Any]) -> None:
     show(f"suite     {content['folder']}  (`mlgym report {content['folder']}` reports it)")
 
 
-@contextlib.contextmanager
-def _stopped(stop: Stop, view: SuiteView) -> Generator[None, None, None]:
-    """Ctrl-C, a polite kill and a closed terminal cut off what runs: it is gone on with later."""
+def _stopped(stop: Stop, view: SuiteView) -> contextlib.AbstractContextManager[None]:
+    """Who asks for an end cuts off what runs: it is gone on with later."""
 
     def ask(number: int, frame: object) -> None:
         del number, frame
@@ -260,15 +258,7 @@ def _stopped(stop: Stop, view: SuiteView) -> Generator[None, None, None]:
         if stop.asked == 1:
             view.note("stopping: what runs is cut off, and can be gone on with")
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return asked_to_end(ask)
 
 
 def _seeds(text: str | None) -> int | list[int] | None:

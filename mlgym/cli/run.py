@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -23,6 +22,7 @@ from mlgym.cli.options import (
     read_price,
 )
 from mlgym.cli.output import money, note, one_line, seconds, show, show_json
+from mlgym.cli.signals import asked_to_end
 from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -233,26 +233,14 @@ def _stdout_to_stderr(wanted: bool) -> Generator[None, None, None]:
         yield
 
 
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Generator[None, None, None]:
-    """A polite kill and a closed terminal end a run as Ctrl-C does: scored and recorded.
-
-    SIGINT too: a shell starts its background jobs deaf to it. But `nohup` is kept to.
-    """
+def _terminated_as_interrupted() -> contextlib.AbstractContextManager[None]:
+    """Who asks for an end interrupts the run, which is scored and recorded."""
 
     def interrupt(number: int, frame: object) -> None:
         del number, frame
         raise KeyboardInterrupt
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return asked_to_end(interrupt)
 
 
 def _result(record: dict[str, Any], env: MLGymEnv) -> list[str]:
