@@ -32,7 +32,7 @@ from mlgym.sandbox.launching import AgentUser, HandOver, Launched
 from mlgym.sandbox.pids import descendants
 from mlgym.sandbox.rlimits import rlimit_mechanism, rlimits
 from mlgym.sandbox.rootfs import binds, interpreter, make_root
-from mlgym.sandbox.waiting import send_all, wait_ended, wait_readable
+from mlgym.sandbox.waiting import send_all, wait_ended, wait_readable, within_strand
 
 _BEGIN_S, _END_S = 10.0, 2.0
 
@@ -104,6 +104,10 @@ class BubblewrapLauncher:
             why_none = self._enter_group(spec, self._slot.number)
             cores = _cores(spec, self._slot.number)
             os.sched_setaffinity(self._guest_pid, cores)
+            if within_strand():
+                # One of many: what the loop wakes must not put the loop off its core.
+                with contextlib.suppress(OSError):
+                    os.sched_setscheduler(self._guest_pid, os.SCHED_BATCH, os.sched_param(0))
             undo.pop_all()
         limits = _in_force(spec, len(cores), self._group, why_none)
         user = AgentUser(uid, uid, rlimits(spec.limits, per_user=True))

@@ -89,10 +89,10 @@ class GuestSession:
         """See `Sandbox.run`. `keep` is how many bytes of output are kept, where not the limit."""
         limits = self._spec.limits
         keep = keep or limits.output_bytes
-        header: Header = {"op": "run", "timeout": timeout, "keep": keep}
         body = command.encode("utf-8", "surrogatepass")
         self._used = True
         direct = self._direct
+        header: Header = {"op": "run", "timeout": timeout, "keep": keep}
         if direct is not None and self.lost is None:
             if direct.underway:
                 header["fresh"] = True

@@ -201,6 +201,11 @@ class Readiness:
         return strand.loop.wait(strand, self._fds, select.POLLIN, timeout)
 
 
+def within_strand() -> bool:
+    """Whether this is one of many pieces of work in a loop."""
+    return getattr(_current(), "strand", None) is not None
+
+
 def wait_readable(fd: int, timeout: float) -> bool:
     """Whether there is input, or its end, within `timeout` seconds."""
     return bool(_wait((fd,), select.POLLIN, timeout))

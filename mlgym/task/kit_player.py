@@ -6,6 +6,7 @@ Laid beside `mlgym_kit.py`, which starts it.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import random
@@ -37,10 +38,9 @@ class Shim:
         self, path: str, seed: int, instead: str | None = None, alone: bool = False
     ) -> list[Any]:
         random.seed(seed)
-        if importlib.util.find_spec("numpy") is not None:
-            import numpy as np
-
-            np.random.seed(seed % 2**32)
+        if alone and importlib.util.find_spec("numpy") is not None:
+            importlib.import_module("numpy")  # its libraries start threads, as nothing can later
+        seed_numpy(seed % 2**32)
         if instead is not None:
             (SUBMISSION / path).write_text(instead)
         if alone:
@@ -73,7 +73,7 @@ class Shim:
             self._histories = [[] for _ in range(last)]
         else:
             for history, own, other in zip(
-                self._histories, self._moves, last.tolist(), strict=True
+                self._histories, self._moves, plain_list(last), strict=True
             ):
                 history.append((own, plain(other)))
         strategy = self._function(function)
@@ -97,6 +97,46 @@ def echo(*values: Any) -> list[Any]:
     """The answer to nothing."""
     del values
     return [None]
+
+
+def seed_numpy(seed: int) -> None:
+    """Seed `numpy.random` now where numpy was imported, else when it is.
+
+    Importing it takes longer than most programs that do without it run.
+    """
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
+    else:
+        sys.meta_path.insert(0, cast("Any", _SeedNumpy(seed)))
+
+
+class _SeedNumpy:
+    """Steps in once, when numpy is looked for, to seed it after it was executed."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
+        del path, target
+        if name != "numpy":
+            return None
+        sys.meta_path.remove(cast("Any", self))
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return None
+        load: Any = spec.loader.exec_module
+
+        def load_and_seed(module: Any) -> None:
+            load(module)
+            module.random.seed(self._seed)
+
+        cast("Any", spec.loader).exec_module = load_and_seed
+        return spec
+
+
+def plain_list(moves: Any) -> list[Any]:
+    """Moves that came as JSON, or, where they are many, as an array."""
+    return cast("list[Any]", moves) if isinstance(moves, list) else moves.tolist()
 
 
 def plain(move: Any) -> Any:

@@ -34,6 +34,8 @@ else:
         unpack_values,
     )
 
+LITTLE = 1 << 20
+"""Arrays of so many bytes go to `play` as JSON: the player need not import numpy for them."""
 CALL_S = 60.0
 """The time limit of a player's answer, in seconds, where a grader sets none."""
 
@@ -108,6 +110,8 @@ class Player:
         number of matches. `function(history)` is called once a match, its history being a list of
         `(own move, opponent's move)`. Returns the list of moves, as JSON gave them.
         """
+        if not isinstance(last, int) and last.nbytes <= LITTLE:
+            last = last.tolist()
         return self._ask("play", [function, last], timeout_s)
 
     def _ask(self, request: str, values: list[Any], timeout_s: float) -> Any:

@@ -228,6 +228,19 @@ def test_random_numbers_are_seeded_before_the_program_is_loaded(ask: Ask) -> Non
     assert ask("call", "drawn") == drawn
 
 
+def test_numpy_is_imported_where_the_program_wants_it_and_seeded_all_the_same(ask: Ask) -> None:
+    program = (
+        "import sys\ndef move(history): return int('numpy' in sys.modules)\n"
+        "def late():\n    from numpy import random\n    return float(random.rand())\n"
+    )
+    ask("load", program)
+    assert ask("play", "move", 2) == [0, 0]
+    assert ask("play", "move", [1, 0]) == [0, 0]
+    drawn = ask("call", "late")
+    ask("load", program)
+    assert ask("call", "late") == drawn
+
+
 def test_what_a_program_does_wrong_is_told_with_its_own_lines_only(ask: Ask) -> None:
     ask("load", "def move(h):\n    return 1 // 0\n")
     error = ask("play", "move", 1)

@@ -18,6 +18,9 @@ class Tail:
     def add(self, data: bytes) -> None:
         self.total += len(data)
         room = self.half - len(self.head)
+        if len(data) <= room:  # most streams end before their head is full
+            self.head += data
+            return
         if room > 0:
             self.head += data[:room]
             data = data[room:]
@@ -31,6 +34,8 @@ class Tail:
 
     def result(self) -> tuple[bytes, int]:
         """What is kept, the cut stated in place, and how many bytes were cut."""
+        if not self.tail:
+            return bytes(self.head), 0
         tail = self.tail[-self.half :]
         cut = self.total - len(self.head) - len(tail)
         if not cut:
