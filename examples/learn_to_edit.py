@@ -11,45 +11,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from menu import MENU, SIZE, features, softmax
 from numpy.typing import NDArray
 
 import mlgym
 
-MENU = (
-    "cat strategy.py",
-    'open "strategy.py"',
-    "edit 9:9\n        return 1\nend_of_edit",
-    "edit 10:10\n    return 0\nend_of_edit",
-    "edit 10:10\n    return 1\nend_of_edit",
-    "edit 10:10\n    return history[-1][1]\nend_of_edit",
-    "python baseline.py",
-    "submit",
-)
-WORDS = 512
 LEARNING_RATE = 0.5
 MAX_STEPS = 5
-
-
-def features(observation: str) -> NDArray[np.float64]:
-    """Which words an observation has, hashed, and a constant: shape `(WORDS + 1,)`, length 1."""
-    found = np.zeros(WORDS + 1)
-    found[-1] = 1.0
-    for word in set(re.findall(r"\w+|[^\w\s]", observation)):
-        found[zlib.crc32(word.encode()) % WORDS] = 1.0
-    return found / np.linalg.norm(found)
 
 
 class Policy:
     """A softmax over `MENU`, linear in the features."""
 
     def __init__(self, seed: int) -> None:
-        self.weights = np.zeros((len(MENU), WORDS + 1))
+        self.weights = np.zeros((len(MENU), SIZE))
         self.usual = 0.0
         self._rng = np.random.default_rng(seed)
 
@@ -58,9 +37,7 @@ class Policy:
         return [str(self._rng.choice(MENU, p=self.chances(text))) for text in observations]
 
     def chances(self, observation: str) -> NDArray[np.float64]:
-        logits = self.weights @ features(observation)
-        odds = np.exp(logits - logits.max())
-        return odds / odds.sum()
+        return softmax(self.weights @ features(observation))
 
     def learn(self, episode: Sequence[mlgym.Experience]) -> None:
         """One step of REINFORCE, against what episodes usually return."""
