@@ -127,7 +127,7 @@ def test_the_folder_itself_gets_the_report_by_default(mlgym: Mlgym, tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("nowhere",), "no such folder"),
+        (("nowhere",), "found no folder there"),
         (("--aup", "best"), "expected: strict or paper"),
         (("--scores", "nowhere.jsonl"), "No such file"),
         ((".", "--scores", "s.jsonl"), "never mixed"),

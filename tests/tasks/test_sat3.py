@@ -189,7 +189,8 @@ for place in places:
 
 
 def test_luck_is_refused(grader: Grader) -> None:
-    lucky = "import os\n" + SHIPPED.replace("best > 0", "os.urandom(1)[0] < 128")
+    # Rare, as it would be: who takes twice the time by luck is not measured again.
+    lucky = "import os\n" + SHIPPED.replace("best > 0", "(best > 0) != (os.urandom(1)[0] < 3)")
     assert "did not decide the same way" in refusal(grader, lucky)
 
 
