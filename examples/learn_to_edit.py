@@ -86,7 +86,7 @@ def draw(curves: dict[str, list[list[float]]], out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--episodes", type=int, default=240)
+    parser.add_argument("--episodes", type=int, default=160)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("curve.png"))
     asked = parser.parse_args()
