@@ -24,8 +24,8 @@ def played(root, tmp_path, *words):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("ppo_cleanrl_style.py", "--total-timesteps", "48", "--num-steps", "6"), "update 1: "),
-        (("a2c_sb3_style.py", "--total-timesteps", "40"), "40 steps: ep_rew_mean="),
+        (("ppo_cleanrl_style.py", "--total-timesteps", "32", "--num-steps", "4"), "update 1: "),
+        (("a2c_sb3_style.py", "--total-timesteps", "20"), "20 steps: ep_rew_mean="),
     ],
 )
 def test_a_loop_of_another_library_s_style_runs(root, tmp_path, words, told):
@@ -33,7 +33,7 @@ def test_a_loop_of_another_library_s_style_runs(root, tmp_path, words, told):
 
 
 def test_the_tutorial_s_script_learns_and_draws_its_curve(root, tmp_path):
-    words = ("--episodes", "8", "--seeds", "1", "--out", "curve.png")
+    words = ("--episodes", "4", "--seeds", "1", "--out", "curve.png")
     told = played(root, tmp_path, "learn_to_edit.py", *words)
     assert [line.split(":")[0] for line in told.splitlines()] == [
         "learning, seed 0",
@@ -41,7 +41,7 @@ def test_the_tutorial_s_script_learns_and_draws_its_curve(root, tmp_path):
     ]
     curves = json.loads((tmp_path / "curve.json").read_text())
     assert {name: [len(runs) for runs in found] for name, found in curves.items()} == {
-        "learning": [8],
-        "random": [8],
+        "learning": [4],
+        "random": [4],
     }
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
