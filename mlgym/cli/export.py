@@ -66,7 +66,7 @@ def export(
     if out.is_dir():
         raise ConfigError(f"--out: found the folder {out}, expected a file")
     one = (folder / RECORD).is_file()
-    rows = _chosen([read_row(folder)] if one else list_runs(folder), min_score, best, unscored)
+    rows = _chosen([read_row(str(folder))] if one else list_runs(folder), min_score, best, unscored)
     fresh = out.with_name(f".{out.name}.new")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ def show_command(run: RunName, out: RunsFolder = Path("runs"), json: Json = Fals
     from mlgym.runs.store import find_run
 
     found = find_run(run, out)
-    row = read_row(found.path)
+    row = read_row(str(found.path))
     files = {
         path.relative_to(found.path).as_posix(): path.stat().st_size
         for path in sorted(found.path.rglob("*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
@@ -15,6 +16,7 @@ from mlgym.cli.output import note, show
 from mlgym.errors import ConfigError
 
 _NAMED = 3
+_SWITCH_S = 0.0005
 
 
 def view(
@@ -52,6 +54,8 @@ async def _serve(folder: Path, port: int, browser: bool) -> None:
     from mlgym.view.server import listen, serve
 
     check_root(folder)
+    # While runs are read in a thread, the browser waits so long for each of the page's files.
+    sys.setswitchinterval(_SWITCH_S)
 
     def ready(address: str) -> None:
         show(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -26,7 +27,7 @@ class Row:
     `STATES`; `problem` says what is broken, else it is empty.
     """
 
-    path: Path
+    folder: str
     status: str
     problem: str = ""
     task: str | None = None
@@ -46,12 +47,18 @@ class Row:
     duration_s: float | None = None
 
     @property
+    def path(self) -> Path:
+        # Made when it is asked for: ten thousand of them take a tenth of a second.
+        return Path(self.folder)
+
+    @property
     def run_id(self) -> str:
-        return self.path.name
+        return os.path.basename(self.folder) or self.path.name  # noqa: PTH119 - see `path`
 
     def to_json(self) -> dict[str, Any]:
-        row = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {"run_id": self.run_id, **row, "path": str(self.path)}
+        names = (field.name for field in fields(self) if field.name != "folder")
+        row = {name: getattr(self, name) for name in names}
+        return {"run_id": self.run_id, "path": str(self.path), **row}
 
 
 def list_runs(root: Path) -> list[Row]:
@@ -60,38 +67,38 @@ def list_runs(root: Path) -> list[Row]:
     Raises:
         ConfigError: `root` is no folder, or cannot be read.
     """
-    rows = (read_row(Path(folder)) for folder in run_folders(root))
-    return sorted(rows, key=lambda row: (row.run_id, str(row.path)))
+    rows = map(read_row, run_folders(root))
+    return sorted(rows, key=lambda row: (row.run_id, row.folder))
 
 
-def read_row(path: Path) -> Row:
-    """The row of the run folder at `path`: whatever is wrong with it is said in the row."""
+def read_row(folder: str) -> Row:
+    """The row of the run folder: whatever is wrong with it is said in the row."""
     try:
-        record = read_record(path)
+        record = read_record(folder)
     except FileNotFoundError:
-        if is_running(path):
-            return Row(path, "running")
-        return Row(path, "broken", f"it holds no {RECORD}")
+        if is_running(folder):
+            return Row(folder, "running")
+        return Row(folder, "broken", f"it holds no {RECORD}")
     except OSError as error:
-        return Row(path, "broken", f"{RECORD}: {error.strerror or error}")
+        return Row(folder, "broken", f"{RECORD}: {error.strerror or error}")
     except (ValueError, RecursionError) as error:
-        return Row(path, "broken", f"{RECORD}: {error}")
-    return row_of(path, record)
+        return Row(folder, "broken", f"{RECORD}: {error}")
+    return row_of(folder, record)
 
 
-def row_of(path: Path, record: Mapping[str, Any]) -> Row:
+def row_of(folder: str, record: Mapping[str, Any]) -> Row:
     """The row of a run whose record was read."""
     status = _text(record, "status")
     if status not in ENDED:
-        return Row(path, "broken", f"{RECORD}: status: found {status!r}, expected {ENDED}")
+        return Row(folder, "broken", f"{RECORD}: status: found {status!r}, expected {ENDED}")
     steps = _whole(record, "steps")
     if record.get("exit_reason") is None:
-        status = "running" if is_running(path) else "cut_off"
-        steps = _steps_so_far(path / TRAJECTORY)
+        status = "running" if is_running(folder) else "cut_off"
+        steps = _steps_so_far(f"{folder}/{TRAJECTORY}")
     score = _mapping(record, "score")
     primary = _text(score, "primary")
     return Row(
-        path,
+        folder,
         status,
         task=_text(record, "task"),
         profile=_text(record, "profile"),
@@ -111,14 +118,14 @@ def row_of(path: Path, record: Mapping[str, Any]) -> Row:
     )
 
 
-def is_running(path: Path) -> bool:
+def is_running(folder: str) -> bool:
     try:
-        return RunFolder(path).is_running
+        return RunFolder(Path(folder)).is_running
     except OSError:  # it went meanwhile, or may not be entered
         return False
 
 
-def _steps_so_far(path: Path) -> int | None:
+def _steps_so_far(path: str) -> int | None:
     """The actions among the whole lines, of which the first is the reset."""
     lines = 0
     try:

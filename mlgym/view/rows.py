@@ -124,13 +124,13 @@ class Table:
 
     def _look(self, folder: str) -> Kept | None:
         record = stamp(f"{folder}/{RECORD}")
-        row = read_row(Path(folder))
+        row = read_row(folder)
         state = record, None, False
         if row.status not in ENDED:
             state = _state(folder)
             if state[0] is None and state[1] is None:
                 return None  # it went
-            row = read_row(Path(folder))  # again: as of that state, or later
+            row = read_row(folder)  # again: as of that state, or later
         name = self._id(folder)
         return Kept(name, folder, row, _ENCODED((name, *_CELLS(row))), state, self._version + 1)
 
@@ -147,7 +147,7 @@ class Table:
 
 def _state(folder: str) -> tuple[Stamp | None, Stamp | None, bool]:
     lines = stamp(f"{folder}/{TRAJECTORY}")
-    return stamp(f"{folder}/{RECORD}"), lines, is_running(Path(folder))
+    return stamp(f"{folder}/{RECORD}"), lines, is_running(folder)
 
 
 def _again(kept: Kept | None) -> Kept | None:

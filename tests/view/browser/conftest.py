@@ -1,4 +1,4 @@
-"""One browser and one server for all tests of the page; each test has a window of its own.
+"""One browser for the tests of a module and one server for all; each test has a window of its own.
 
 Whatever a test does: no script of a trajectory may run, nothing may be asked of anyone but the
 server, and the page may break neither its own policy nor down.
@@ -29,7 +29,8 @@ window.addEventListener("securitypolicyviolation", (event) => {
 """
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while playwright is there a loop of asyncio runs, and other tests run theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         pytest.skip("no Chromium: `sudo apt-get install chromium` installs it")
@@ -118,7 +119,7 @@ def opened(browser: Browser) -> Iterator[Callable[..., Window]]:
             window.page.context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared(browser: Browser, address: str) -> Iterator[Window]:
     window = open_window(browser, address)
     window.page.goto(address)
