@@ -58,6 +58,7 @@ def export(
     """Write the scored runs of a folder as a file to train on."""
     from mlgym.runs.listing import list_runs, read_row
     from mlgym.runs.store import RECORD
+    from mlgym.runs.whole import written_whole
 
     if format not in ("sft", "steps"):
         raise ConfigError(f"--format: found {format!r}, expected: sft or steps")
@@ -67,21 +68,18 @@ def export(
         raise ConfigError(f"--out: found the folder {out}, expected a file")
     one = (folder / RECORD).is_file()
     rows = _chosen([read_row(str(folder))] if one else list_runs(folder), min_score, best, unscored)
-    fresh = out.with_name(f".{out.name}.new")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        if format == "sft":
-            written = _write_chats(rows, fresh, each_reply, objects)
-        else:
-            from mlgym.runs.steps import write_steps
-            from mlgym.runs.store import RunFolder
+        with written_whole(out) as fresh:
+            if format == "sft":
+                written = _write_chats(rows, fresh, each_reply, objects)
+            else:
+                from mlgym.runs.steps import write_steps
+                from mlgym.runs.store import RunFolder
 
-            written = write_steps((RunFolder(row.path) for row in rows), fresh)
-        fresh.replace(out)
+                written = write_steps((RunFolder(row.path) for row in rows), fresh)
     except OSError as error:
         raise ConfigError(f"--out {out}: {error.strerror or error}") from error
-    finally:
-        fresh.unlink(missing_ok=True)
     what = "rows" if format == "sft" else "steps"
     if json:
         show_json({"file": str(out), "runs": len(rows), what: written})

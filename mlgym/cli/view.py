@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -78,6 +77,7 @@ async def _serve(folder: Path, port: int, browser: bool) -> None:
 
 
 def _export(folder: Path, file: Path) -> None:
+    from mlgym.runs.whole import written_whole
     from mlgym.view.answers import Answers
     from mlgym.view.export import to_page
     from mlgym.view.server import static_files
@@ -89,12 +89,9 @@ def _export(folder: Path, file: Path) -> None:
         more = ", ..." if len(found) > _NAMED else ""
         raise ConfigError(f"--export: {folder}: found {told}{more}, expected one")
     page = to_page(answers, found[0], static_files())
-    fresh = file.with_name(f".{file.name}.new")
     try:
-        fresh.write_text(page, encoding="utf-8")
-        fresh.replace(file)
+        with written_whole(file) as fresh:
+            fresh.write_text(page, encoding="utf-8")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
         raise ConfigError(f"--export {file}: cannot be written: {error.strerror}") from error
     show(str(file))

@@ -18,6 +18,7 @@ import zstandard
 from mlgym.episode import Account
 from mlgym.judge import Best
 from mlgym.laboratory import Origin
+from mlgym.runs.whole import written_whole
 from mlgym.snapshot import Snapshot, keep
 from mlgym.tools.base import EditorState
 from mlgym.types import Score, Transition
@@ -35,19 +36,18 @@ def write_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     """
     folder.mkdir(exist_ok=True)
     path = folder / f"step-{snapshot.account.steps:08}.zst"
-    fresh = path.with_suffix(".new")
     kept = snapshot.account.kept
     told = json.dumps(_told(snapshot)).encode()
-    try:
-        with fresh.open("wb") as file, zstandard.ZstdCompressor(3).stream_writer(file) as packed:
-            packed.write(_LENGTH.pack(len(told)) + told)
-            for content in kept.files.values() if kept else ():
-                packed.write(content)
-            for piece in snapshot.saved():
-                packed.write(piece)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with (
+        written_whole(path) as fresh,
+        fresh.open("wb") as file,
+        zstandard.ZstdCompressor(3).stream_writer(file) as packed,
+    ):
+        packed.write(_LENGTH.pack(len(told)) + told)
+        for content in kept.files.values() if kept else ():
+            packed.write(content)
+        for piece in snapshot.saved():
+            packed.write(piece)
     for other in folder.glob(_PATTERN):
         if other != path:
             other.unlink()

@@ -18,9 +18,12 @@ from mlgym.runs.checkpoint import read_checkpoint
 from mlgym.runs.kept_env import Past
 from mlgym.runs.single import Start, Watch, make_env, play
 from mlgym.runs.store import CHECKPOINT, MEMORY, MODEL, TRAJECTORY, RunFolder
+from mlgym.runs.whole import written_whole
 from mlgym.task.spec import find_task
 from mlgym.tools.notes_file import NotesFile
 from mlgym.types import Transition
+
+_FORKED_S, _LOOK_S = 0.5, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,12 @@ def unfinished(folder: RunFolder) -> Unfinished:
 
 def _is_left(folder: RunFolder) -> bool:
     """Whether nobody is at work on it. What a killed process had just forked may still hold it."""
-    return any(not folder.is_running or time.sleep(0.02) for _ in range(25))
+    until = time.monotonic() + _FORKED_S
+    while folder.is_running:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOOK_S)
+    return True
 
 
 def make_env_to_resume(run: Unfinished, found: FoundAgent) -> MLGymEnv:
@@ -108,7 +116,8 @@ def _recorded(folder: RunFolder) -> list[Transition]:
         # It was killed between its last step and its record: that step is played once more.
         recorded.pop()
         lines = path.read_bytes().splitlines(keepends=True)
-        _replace(path, b"".join(lines[: len(recorded)]))
+        with written_whole(path) as fresh:
+            fresh.write_bytes(b"".join(lines[: len(recorded)]))
     return recorded
 
 
@@ -119,10 +128,5 @@ def _cut_torn(path: Path) -> None:
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):
-        _replace(path, whole)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(data)
-    fresh.replace(path)
+        with written_whole(path) as fresh:
+            fresh.write_bytes(whole)

@@ -25,6 +25,7 @@ from typing import Any
 import zstandard
 
 from mlgym.errors import ConfigError, SandboxError
+from mlgym.runs.whole import write_json, written_whole
 from mlgym.trajectory import read_trajectory
 from mlgym.types import Image, Transition
 
@@ -53,16 +54,7 @@ class RunFolder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Replace `run.json` as a whole."""
-        fresh = self.path / f".{RECORD}.new"
-        try:
-            with fresh.open("w", encoding="utf-8") as file:
-                json.dump(record, file, indent=2)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self.path / RECORD)
-        finally:
-            fresh.unlink(missing_ok=True)
+        write_json(self.path / RECORD, record)
 
     @property
     def has_record(self) -> bool:
@@ -120,12 +112,8 @@ class RunFolder:
         if path.exists():
             return
         path.parent.mkdir(exist_ok=True)
-        fresh = path.with_name(f".{path.name}.new")
-        try:
+        with written_whole(path) as fresh:
             fresh.write_bytes(image.data)
-            fresh.replace(path)
-        finally:
-            fresh.unlink(missing_ok=True)
 
     def image(self, name: str) -> Image | None:
         """The image kept at its name, None where it is not there, or not what it was."""
@@ -137,17 +125,13 @@ class RunFolder:
 
     def write_workspace(self, pieces: Iterable[bytes]) -> None:
         """Keep a tar stream as `workspace.tar.zst`; nothing where the stream breaks off."""
-        fresh = self.path / f".{WORKSPACE}.new"
-        try:
-            with (
-                fresh.open("wb") as file,
-                zstandard.ZstdCompressor(level=3).stream_writer(file) as packed,
-            ):
-                for piece in pieces:
-                    packed.write(piece)
-            fresh.replace(self.path / WORKSPACE)
-        finally:
-            fresh.unlink(missing_ok=True)
+        with (
+            written_whole(self.path / WORKSPACE) as fresh,
+            fresh.open("wb") as file,
+            zstandard.ZstdCompressor(level=3).stream_writer(file) as packed,
+        ):
+            for piece in pieces:
+                packed.write(piece)
 
     def discard(self) -> None:
         """Remove the folder of a run that never began."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from mlgym.config import Rate
 from mlgym.runs.suite.gate import HeldError, held
+from mlgym.runs.whole import written_whole
 
 LIMITS = ".limits"
 ANY = "*"
@@ -117,9 +118,8 @@ class SharedPace:
                 path = self._folder / LIMITS / f"{name}.json"
                 state = _read(path)
                 change(state)
-                fresh = path.with_suffix(".new")
-                fresh.write_text(json.dumps(state))
-                fresh.replace(path)
+                with written_whole(path) as fresh:
+                    fresh.write_text(json.dumps(state))
         except HeldError:
             return False
         except OSError:
