@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -16,7 +17,6 @@ from mlgym.cli.signals import asked_to_end
 from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mlgym.config import EvalConfig
     from mlgym.runs.suite.plan import Plan
     from mlgym.runs.suite.progress import Progress
     from mlgym.runs.suite.supervisor import Stop, SuiteView
@@ -134,11 +134,13 @@ def _evaluate(
 ) -> tuple[dict[str, Any], int]:
     """What the suite came to, and the exit code that it stands for."""
     from mlgym.cli.eval_view import make_suite_view
+    from mlgym.runs.suite import SUITE
     from mlgym.runs.suite.asking import ask
-    from mlgym.runs.suite.claims import tidy
-    from mlgym.runs.suite.folder import SUITE, open_suite, read_plan, settle
+    from mlgym.runs.suite.claims import look, tidy
+    from mlgym.runs.suite.folder import open_suite, read_plan, settle
     from mlgym.runs.suite.leases import GpuPool
     from mlgym.runs.suite.preparing import check_plan, prepare
+    from mlgym.runs.suite.progress import Progress, begin
     from mlgym.runs.suite.summary import exit_code, summarise
     from mlgym.runs.suite.supervisor import Stop, Supervisor
 
@@ -149,16 +151,21 @@ def _evaluate(
     )
     if resume and not (folder / SUITE).is_file():
         raise ConfigError(f"--resume: found no suite in {folder}, expected: a folder with {SUITE}")
-    plan, _ = settle(config, folder)
+    plan = settle(config, folder)
     _tell_data(plan)
     pool = GpuPool(config.gpus, shared=config.share_gpus)
-    if dry_run:
-        check_plan(plan, plan.cells, pool)
-        return _dry_run(plan, folder, config, json), 0
-    progress = _progress(plan, folder, config)
-    left = [one.cell for one in progress.cells if not one.ended]
     wanted = check_plan(plan, plan.cells, pool)
-    suite = open_suite(config, folder, note)
+    standings = [look(folder, cell) for cell in plan.cells]
+    cells = [
+        begin(cell, standing, config.retries)
+        for cell, standing in zip(plan.cells, standings, strict=True)
+    ]
+    progress = Progress(cells, config.jobs)
+    if dry_run:
+        states = [standing.state for standing in standings]
+        return _dry_run(plan, folder, progress, states, json), 0
+    left = [one.cell for one in progress.cells if not one.ended]
+    suite = open_suite(config, plan, folder, note)
     for one in progress.cells:
         if one.ended:
             tidy(folder, one.cell)
@@ -176,28 +183,20 @@ def _evaluate(
     return content, exit_code(progress)
 
 
-def _progress(plan: Plan, folder: Path, config: EvalConfig) -> Progress:
-    from mlgym.runs.suite.claims import look
-    from mlgym.runs.suite.progress import Progress, begin
-
-    cells = [begin(cell, look(folder, cell), config.retries) for cell in plan.cells]
-    return Progress(cells, config.jobs)
-
-
 def _tell_data(plan: Plan) -> None:
     if plan.config.data == "auto":
         has = "has" if plan.data == "full" else "has not"
         note(f"data: {plan.data}, as the full data {has} been prepared for every task that has any")
 
 
-def _dry_run(plan: Plan, folder: Path, config: EvalConfig, json: bool) -> dict[str, Any]:
-    from mlgym.runs.suite.claims import look
+def _dry_run(
+    plan: Plan, folder: Path, progress: Progress, states: Sequence[str], json: bool
+) -> dict[str, Any]:
     from mlgym.runs.suite.estimate import estimate
 
-    progress = _progress(plan, folder, config)
     cells = [
-        {**one.cell.to_json(), "state": look(folder, one.cell).state, "score": one.score}
-        for one in progress.cells
+        {**one.cell.to_json(), "state": state, "score": one.score}
+        for one, state in zip(progress.cells, states, strict=True)
     ]
     guess = estimate(plan, progress)
     if not json:
@@ -206,7 +205,7 @@ def _dry_run(plan: Plan, folder: Path, config: EvalConfig, json: bool) -> dict[s
             ((one["key"], one["state"], _score(one["score"])) for one in cells),
         )
         steps, cost = guess["steps"], guess["cost_usd"]
-        show(f"\nto be played  {guess['cells']} of {len(cells)} cells, {config.jobs} at a time")
+        show(f"\nto be played  {guess['cells']} of {len(cells)} cells, {progress.jobs} at a time")
         show(f"steps         {steps['value']:.0f} ({steps['basis']})")
         show(f"cost          {money(cost['value'])} ({cost['basis']})")
     return {"folder": str(folder), "data": plan.data, "cells": cells, "left": guess}

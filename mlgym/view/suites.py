@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from mlgym.runs.folders import read_plain
+from mlgym.runs.suite import SUITE
 
-_SUITE = "suite.json"
 _LARGEST = 32 << 20
 _WORDS = ("task", "agent", "model")
 _WHOLE = ("seed", "data_seed")
@@ -25,7 +25,7 @@ def suites(root: Path, runs: Iterable[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for folder in sorted({str(root), *_inner(root), *_above(root, runs)}):
         try:
-            content = json.loads(read_plain(f"{folder}/{_SUITE}", _LARGEST))
+            content = json.loads(read_plain(f"{folder}/{SUITE}", _LARGEST))
         except (OSError, ValueError, RecursionError):
             continue
         cells = cast("dict[str, Any]", content).get("cells") if isinstance(content, dict) else None

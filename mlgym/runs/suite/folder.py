@@ -7,7 +7,6 @@ same may be added. How fast it is done, and with what, is nobody's result and ma
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any
 
 from mlgym.config import EvalConfig
 from mlgym.errors import ConfigError
+from mlgym.runs.suite import SUITE
 from mlgym.runs.suite.gate import HeldError, held
 from mlgym.runs.suite.plan import Plan, make_plan, plan_of
+from mlgym.runs.whole import write_json
 
-SUITE = "suite.json"
 HARMLESS = (
     *("name", "out", "jobs", "gpus", "share_gpus", "rates"),
     *("retries", "backoff_s", "patience_s"),
@@ -47,23 +47,26 @@ def read_plan(folder: Path) -> Plan | None:
         raise ConfigError(f"{path}: is no suite's file: {error!r}") from error
 
 
-def settle(config: EvalConfig, folder: Path) -> tuple[Plan, Plan | None]:
-    """The plan of `config` for `folder`, and the one that stands there, if any.
+def settle(config: EvalConfig, folder: Path) -> Plan:
+    """The plan of `config` for `folder`.
 
     Raises:
-        ConfigError: they do not go together; says in what, old and new.
+        ConfigError: another one stands there; says in what they differ, old and new.
     """
     there = read_plan(folder)
     plan = make_plan(config, there.data if there is not None and config.data == "auto" else None)
-    if there is not None:
-        unlike = list(differences(there, plan))
-        if unlike:
-            raise ConfigError(_refusal(folder, unlike))
-    return plan, there
+    _check_alike(folder, there, plan)
+    return plan
 
 
-def open_suite(config: EvalConfig, folder: Path, log: Callable[[str], None]) -> Suite:
-    """The suite in `folder`, begun where there is none, made wider where more is asked for.
+def _check_alike(folder: Path, there: Plan | None, plan: Plan) -> None:
+    unlike = list(differences(there, plan)) if there is not None else []
+    if unlike:
+        raise ConfigError(_refusal(folder, unlike))
+
+
+def open_suite(config: EvalConfig, plan: Plan, folder: Path, log: Callable[[str], None]) -> Suite:
+    """The suite in `folder`, begun where there is none, made wider where `plan` has more.
 
     Raises:
         ConfigError: another suite stands there, or there can be none.
@@ -71,24 +74,15 @@ def open_suite(config: EvalConfig, folder: Path, log: Callable[[str], None]) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder, SUITE, _WAIT_S):
-            plan, there = settle(config, folder)
+            there = read_plan(folder)  # another process may have begun one meanwhile
+            _check_alike(folder, there, plan)
             if there is not None and there.version != plan.version:
                 log(f"{folder}: begun with mlgym {there.version}, gone on with by {plan.version}")
             if there is None or {*there.cells} != {*plan.cells}:
-                _write(folder / SUITE, plan.to_json())
+                write_json(folder / SUITE, plan.to_json())
     except (OSError, HeldError) as error:
         raise ConfigError(f"--out {folder}: no suite can be had there: {error}") from error
     return Suite(folder, config, plan)
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 def differences(there: Plan, now: Plan) -> Iterator[tuple[str, object, object]]:
