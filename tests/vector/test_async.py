@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,6 @@ from mlgym.vector.curriculum import Pick, round_robin, weighted
 Make = Callable[..., MLGymVectorEnv]
 
 
-@pytest.fixture
-def make(number_task: Path) -> Iterator[Make]:
-    """Makes vectors of the number task, and closes them."""
-    made: list[MLGymVectorEnv] = []
-
-    def make_one(num_envs: int = 3, **kwargs: Any) -> MLGymVectorEnv:
-        made.append(MLGymVectorEnv(number_task, num_envs, **kwargs))
-        return made[-1]
-
-    yield make_one
-    for envs in made:
-        envs.close()
-
-
 def pids_of(envs: MLGymVectorEnv, number: int) -> list[int]:
     """The processes of one environment's sandbox."""
     sandbox = envs.envs[number].sandbox
@@ -52,7 +38,7 @@ def kill_guest(envs: MLGymVectorEnv, number: int) -> None:
 
 
 def test_a_slow_command_holds_up_nobody_else(make: Make) -> None:
-    envs = make()
+    envs = make(3)
     envs.reset()
     envs.step_async(("sleep 1.5; echo slow", "echo 1", "echo 2"))
     began = time.monotonic()
@@ -90,7 +76,7 @@ def test_gradings_of_several_overlap(make: Make) -> None:
 def test_a_killed_sandbox_is_told_and_replaced_and_its_siblings_go_on(
     make: Make, mode: AutoresetMode
 ) -> None:
-    envs = make(autoreset_mode=mode)
+    envs = make(3, autoreset_mode=mode)
     envs.reset(seed=3)
     envs.step(("A=0", "A=1", "A=2"))
     kill_guest(envs, 1)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections import Counter
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,9 @@ def envs(number_task):
 
 
 def kill(envs, number):
-    os.kill(envs.envs[number].sandbox._launcher._guest_pid, signal.SIGKILL)
+    # It may have died of the kill before, of which no step has told yet.
+    with suppress(ProcessLookupError):
+        os.kill(envs.envs[number].sandbox._launcher._guest_pid, signal.SIGKILL)
 
 
 class Planned:

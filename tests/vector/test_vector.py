@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,6 @@ from mlgym.vector import MLGymVectorEnv
 
 MODES = list(AutoresetMode)
 Make = Callable[..., MLGymVectorEnv]
-
-
-@pytest.fixture
-def make(number_task: Path) -> Iterator[Make]:
-    """Makes vectors of the number task, and closes them."""
-    made: list[MLGymVectorEnv] = []
-
-    def make_one(num_envs: int = 2, **kwargs: Any) -> MLGymVectorEnv:
-        made.append(MLGymVectorEnv(number_task, num_envs, **kwargs))
-        return made[-1]
-
-    yield make_one
-    for envs in made:
-        envs.close()
 
 
 def same(ours: object, theirs: object) -> None:
