@@ -104,8 +104,6 @@ _HOMES = {
     "mlgym.chat.chat": ("Chat",),
     "mlgym.chat.conversation": ("Conversation", "cut", "without_thoughts"),
     "mlgym.chat.policy": ("ContextPolicy",),
-    "mlgym.vector.collecting": ("Experience", "rollouts"),
-    "mlgym.vector.curriculum": ("Ended", "Pick", "round_robin", "weighted"),
     "mlgym.env": ("MLGymEnv",),
     "mlgym.errors": (
         "ConfigError",
@@ -135,6 +133,8 @@ _HOMES = {
         "Usage",
     ),
     "mlgym.vector": ("MLGymVectorEnv", "make_vec"),
+    "mlgym.vector.collecting": ("Experience", "rollouts"),
+    "mlgym.vector.curriculum": ("Ended", "Pick", "round_robin", "weighted"),
 }
 
 

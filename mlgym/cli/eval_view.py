@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mlgym.cli.output import make_console, money, one_line, plain, seconds
+from mlgym.cli.output import make_console, make_live, money, one_line, plain, print_above, seconds
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -78,9 +77,6 @@ class PlainSuiteView:
         if one.ended:
             self.note(cell_line(one, self._progress.ended, len(self._progress.cells)))
 
-    def tick(self) -> None:
-        pass
-
     def __enter__(self) -> Self:
         done = self._progress.ended
         self.note(f"{self._title}: {len(self._progress.cells)} cells, {done} done before")
@@ -99,30 +95,16 @@ class LiveSuiteView:
     """The lines of a `PlainSuiteView`, and below them the matrix, drawn anew as it changes."""
 
     def __init__(self, progress: Progress, title: str, console: Console) -> None:
-        from rich.live import Live
-
         self._progress = progress
         self._console = console
-        self._live = Live(
-            get_renderable=lambda: matrix(progress, title, console.height - 4),
-            console=console,
-            refresh_per_second=4,
-            transient=True,
-            redirect_stdout=sys.stdout.isatty(),
-            redirect_stderr=sys.stderr.isatty(),
-        )
+        self._live = make_live(console, lambda: matrix(progress, title, console.height - 4))
 
     def note(self, line: str) -> None:
-        from rich.text import Text
-
-        self._console.print(Text(plain(line)), soft_wrap=True)
+        print_above(self._console, line)
 
     def changed(self, one: CellProgress) -> None:
         if one.ended:
             self.note(cell_line(one, self._progress.ended, len(self._progress.cells)))
-
-    def tick(self) -> None:
-        pass
 
     def __enter__(self) -> Self:
         self._live.start(refresh=True)

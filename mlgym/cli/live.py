@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from mlgym.cli.output import make_console, money, one_line, plain, seconds
+from mlgym.cli.output import make_console, make_live, money, one_line, plain, print_above, seconds
 from mlgym.types import Transition, Usage
 
 if TYPE_CHECKING:
@@ -170,20 +169,10 @@ class LiveView:
     """The lines of a `PlainView`, and below them a panel of what goes on, drawn anew as it does."""
 
     def __init__(self, env: MLGymEnv, progress: Progress, console: Console) -> None:
-        from rich.live import Live
-
         self._env = env
         self._progress = progress
         self._console = console
-        self._live = Live(
-            get_renderable=lambda: panel(progress),
-            console=console,
-            refresh_per_second=4,
-            transient=True,
-            # What goes elsewhere must not end up on the terminal.
-            redirect_stdout=sys.stdout.isatty(),
-            redirect_stderr=sys.stderr.isatty(),
-        )
+        self._live = make_live(console, lambda: panel(progress))
 
     def act(self, action: str) -> None:
         self._progress.act(action)
@@ -195,9 +184,7 @@ class LiveView:
         self._live.refresh()
 
     def note(self, line: str) -> None:
-        from rich.text import Text
-
-        self._console.print(Text(plain(line)), soft_wrap=True)
+        print_above(self._console, line)
 
     def end(self, lines: list[str], good: bool) -> None:
         from rich.panel import Panel

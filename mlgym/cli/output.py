@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.live import Live
 
 _OBEYED = re.compile(
     # Control characters but tab and newline; marks that turn the direction of text or end a line;
@@ -56,6 +57,28 @@ def make_console(*, on_stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=on_stderr, markup=False, emoji=False, highlight=False)
+
+
+def make_live(console: Console, render: Callable[[], RenderableType]) -> Live:
+    """What `render` gives, at the foot of the terminal, drawn anew four times a second."""
+    from rich.live import Live
+
+    return Live(
+        get_renderable=render,
+        console=console,
+        refresh_per_second=4,
+        transient=True,
+        # What goes elsewhere must not end up on the terminal.
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=sys.stderr.isatty(),
+    )
+
+
+def print_above(console: Console, line: str) -> None:
+    """A line of what was said on the way, above what is live."""
+    from rich.text import Text
+
+    console.print(Text(plain(line)), soft_wrap=True)
 
 
 def show_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

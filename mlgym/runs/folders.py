@@ -18,7 +18,7 @@ from mlgym.errors import ConfigError
 from mlgym.runs.store import RECORD, TRAJECTORY
 
 _DEEPEST = 4
-_LARGEST_RECORD = 4 << 20
+LARGEST_RECORD = 4 << 20
 
 
 def run_folders(root: Path, known: Container[str] = ()) -> Iterator[str]:
@@ -113,7 +113,7 @@ def read_record(folder: str | Path) -> Mapping[str, Any]:
     Raises:
         OSError, ValueError, RecursionError: there is none, or it is no JSON object of usual size.
     """
-    found = json.loads(read_plain(f"{folder}/{RECORD}", _LARGEST_RECORD).decode())
+    found = json.loads(read_plain(f"{folder}/{RECORD}", LARGEST_RECORD).decode())
     if not isinstance(found, dict):
         raise ValueError(f"found {found!r:.100}, expected an object")  # noqa: TRY004
     return cast("dict[str, Any]", found)

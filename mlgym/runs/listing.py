@@ -154,11 +154,16 @@ def _whole(found: Mapping[str, Any], key: str) -> int | None:
 
 
 def _number(found: Mapping[str, Any], key: str) -> float | None:
-    value = found.get(key)
+    value = finite(found.get(key))
+    return None if value is None else float(value)
+
+
+def finite(value: object) -> float | None:
+    """The number that `value` is, None where it is none that a float holds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(value) if math.isfinite(value) else None
+        return value if math.isfinite(value) else None
     except OverflowError:
         return None
 

@@ -118,21 +118,27 @@ def run_episode(
     on_transition: Callable[[Transition], None] = lambda _: None,
     on_action: Callable[[str], None] = lambda _: None,
     log: Log = lambda _: None,
-    pace: Pace | None = None,
-    folder: RunFolder | None = None,
 ) -> tuple[RunFolder, dict[str, Any], Outcome]:
     """Play one episode and keep it: its folder, its record, its outcome. Closes `env`.
 
-    `on_action` gets every action before it is run, `on_transition` what came of it. `folder` is a
-    fresh one, made already; else there is a new one in `config.out`.
+    `on_action` gets every action before it is run, `on_transition` what came of it.
+
+    Raises as `begin_episode`.
+    """
+    folder = new_run(config.out, env.task.spec.id, config.agent)
+    return begin_episode(config, found, env, folder, Watch(on_transition, on_action, log))
+
+
+def begin_episode(
+    config: RunConfig, found: FoundAgent, env: MLGymEnv, folder: RunFolder, watch: Watch
+) -> tuple[RunFolder, dict[str, Any], Outcome]:
+    """Play one episode in its fresh folder. Closes `env`.
 
     Raises:
         ConfigError: the agent or the model cannot be made, or the data has not been prepared: then
             no folder is left.
         SandboxError: the record itself cannot be written. Every other failure is in it.
     """
-    folder = folder or new_run(config.out, env.task.spec.id, config.agent)
-    watch = Watch(on_transition, on_action, log, pace)
     try:
         return play(config, found, env, folder, watch, Start())
     except ConfigError:

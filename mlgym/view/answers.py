@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgym.errors import ConfigError
-from mlgym.runs.folders import open_plain, read_plain
+from mlgym.runs.folders import LARGEST_RECORD, open_plain, read_plain
 from mlgym.runs.store import IMAGES, LOG, RECORD
 from mlgym.trajectory import IMAGE
 from mlgym.view.diffs import BEFORE, diffs_of
@@ -23,7 +23,6 @@ from mlgym.view.suites import suites
 from mlgym.view.timeline import Timelines, joined
 
 MOST_STEPS = 200
-_LARGEST_RECORD = 4 << 20
 _LARGEST_IMAGE = 32 << 20
 _LOG_LINES, _LOG_BYTES = 200, 256 << 10
 _KINDS = (
@@ -112,7 +111,7 @@ def record_of(kept: Kept) -> Mapping[str, Any] | None:
     """The content of `run.json` with null for what is no finite number; None for a broken one."""
     try:
         found = json.loads(
-            read_plain(f"{kept.folder}/{RECORD}", _LARGEST_RECORD),
+            read_plain(f"{kept.folder}/{RECORD}", LARGEST_RECORD),
             parse_constant=lambda _: None,
             parse_float=_finite,
         )

@@ -7,12 +7,12 @@ for a browser has no infinities and no NaN; where a line holds one, the number i
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from mlgym.runs.listing import finite
 from mlgym.trajectory import IMAGE
 
 Step = dict[str, Any]
@@ -39,7 +39,7 @@ class Spent:
         self.tokens += (usage["input_tokens"] or 0) + (usage["output_tokens"] or 0)
         cost: float | None = usage["cost_usd"]
         if self.cost_usd is not None:
-            self.cost_usd = None if cost is None else _number(self.cost_usd + cost)
+            self.cost_usd = None if cost is None else finite(self.cost_usd + cost)
 
 
 def read_line(line: bytes | None, index: int) -> Step:
@@ -67,14 +67,14 @@ def _typed(found: Mapping[str, Any], index: int) -> Step:
         step[name] = value if isinstance(value, str) else ""
     action = get("action")
     step["action"] = action if isinstance(action, str) else None
-    step["reward"] = _number(get("reward"))
+    step["reward"] = finite(get("reward"))
     step["terminated"], step["truncated"] = get("terminated") is True, get("truncated") is True
     step.setdefault("exit_code", None)
     metrics, usage = get("metrics"), get("usage")
     step["metrics"] = _numbers(metrics) if isinstance(metrics, dict) else None
     step["usage"] = _usage(usage) if isinstance(usage, dict) else None
     for name in _NUMBERS:
-        step[name] = _number(get(name))
+        step[name] = finite(get(name))
     image = get("image")
     if isinstance(image, str) and IMAGE.fullmatch(image):
         step["image"] = image
@@ -90,17 +90,8 @@ def _shown(line: bytes) -> str:
     return line.decode("utf-8", "replace").rstrip("\n")
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return value if math.isfinite(value) else None
-    except OverflowError:
-        return None
-
-
 def _numbers(found: Any) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in found.items()}
+    return {name: finite(value) for name, value in found.items()}
 
 
 def _usage(found: Any) -> dict[str, Any]:
@@ -108,7 +99,7 @@ def _usage(found: Any) -> dict[str, Any]:
     for name in _TOKENS:
         value = found.get(name)
         usage[name] = value if type(value) is int and 0 <= value <= _LARGEST else None
-    usage["cost_usd"] = _number(found.get("cost_usd"))
+    usage["cost_usd"] = finite(found.get("cost_usd"))
     return usage
 
 

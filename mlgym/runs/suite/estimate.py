@@ -11,7 +11,7 @@ from mlgym.config import EvalConfig
 from mlgym.models.facts import SCRIPTED, capabilities
 from mlgym.runs.suite.matrix import Cell
 from mlgym.runs.suite.plan import Plan
-from mlgym.runs.suite.progress import Progress
+from mlgym.runs.suite.progress import Progress, kind_of
 from mlgym.task.spec import find_task
 
 
@@ -43,7 +43,7 @@ def _sum(
 ) -> Guess:
     total, bases, unknown = 0.0, set[str](), False
     for cell in left:
-        same = [record for record in records if _is_like(cell, record)]
+        same = [record for record in records if kind_of(record) == cell.kind]
         found = [value for record in same if (value := read(record)) is not None]
         bases.add("runs" if found and len(found) == len(same) else "limits")
         value = statistics.fmean(found) if found and len(found) == len(same) else most(cell)
@@ -53,11 +53,6 @@ def _sum(
     if bases == {"runs", "limits"}:
         basis = "runs that ended; the limits where none has"
     return Guess(None, "unknown price") if unknown else Guess(round(total, 6), basis)
-
-
-def _is_like(cell: Cell, record: Mapping[str, Any]) -> bool:
-    told = record["config"]["task"], record["agent"], record["model"]
-    return told == (cell.task, cell.agent, cell.model)
 
 
 def _steps(record: Mapping[str, Any]) -> float | None:

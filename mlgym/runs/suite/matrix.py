@@ -20,6 +20,10 @@ _OWN = ("task", "agent", "model", "seed", "memory", "out", "data", "gpus")
 """What a cell, its folder or a lease decides, not the suite's configuration as a whole."""
 
 
+Kind = tuple[str, str, str | None]
+"""Task, agent and model: what cells that differ by their seed alone have in common."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One run of a suite. `key` names it, and its folder; `model` is None for an agent without."""
@@ -30,6 +34,10 @@ class Cell:
     seed: int
     data_seed: int
     key: str
+
+    @property
+    def kind(self) -> Kind:
+        return self.task, self.agent, self.model
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

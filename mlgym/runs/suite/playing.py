@@ -18,7 +18,7 @@ from mlgym.errors import ConfigError, SandboxError
 from mlgym.runs.kept_env import DiffersError
 from mlgym.runs.ready import ready_image
 from mlgym.runs.resuming import Unfinished, make_env_to_resume, resume_episode, unfinished
-from mlgym.runs.single import Watch, check, make_env, run_episode
+from mlgym.runs.single import Watch, begin_episode, check, make_env
 from mlgym.runs.store import RunFolder, make_folder
 from mlgym.runs.suite.claims import look, set_aside, set_lost
 from mlgym.runs.suite.gate import HeldError, held
@@ -50,7 +50,7 @@ def play_cell(
         HeldError: another process plays it.
         NotReadyError: see there.
         ConfigError, TaskError: it cannot be played, and trying again would not help.
-        SandboxError: as `run_episode`, `resume_episode`.
+        SandboxError: as `begin_episode`, `resume_episode`.
     """
     with held(folder, cell.key):
         standing = look(folder, cell)
@@ -76,16 +76,7 @@ def play_cell(
             # Killed before there was a record: nothing was played.
             shutil.rmtree(run.path, ignore_errors=True)
         on_env(env)
-        return run_episode(
-            config,
-            found,
-            env,
-            on_transition=watch.on_transition,
-            on_action=watch.on_action,
-            log=watch.log,
-            pace=watch.pace,
-            folder=make_folder(run.path),
-        )[1]
+        return begin_episode(config, found, env, make_folder(run.path), watch)[1]
 
 
 def _resumed(

@@ -30,7 +30,7 @@ def check_plan(plan: Plan, cells: Iterable[Cell], pool: GpuPool) -> dict[str, in
         wanted[name] = task.spec.resources.gpus
         pool.check(name, wanted[name])
     found: dict[tuple[str, str | None], FoundAgent] = {}
-    for cell in {(cell.task, cell.agent, cell.model): cell for cell in cells}.values():
+    for cell in {cell.kind: cell for cell in cells}.values():
         config = run_config(plan.config, cell, plan.profiles[cell.task], Path())
         player = cell.agent, cell.model
         if player not in found:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mlgym.runs.suite.claims import Standing
-from mlgym.runs.suite.matrix import Cell
+from mlgym.runs.suite.matrix import Cell, Kind
 
 Now = Literal["waiting", "playing", "elsewhere", "scored", "unscored", "null", "refused"]
 ENDED: tuple[Now, ...] = ("scored", "unscored", "null", "refused")
@@ -102,25 +102,22 @@ class Progress:
         for one in self.cells:
             if one.ended:
                 continue
-            whole = usual.get(_kind(one.cell.task, one.cell.agent, one.cell.model), usual[None])
+            whole = usual.get(one.cell.kind, usual[None])
             left += max(0.0, whole - (now - one.since if one.now == "playing" else 0.0))
         at_once = min(self.jobs, max(1, len(self.cells) - self.ended))
         return left / at_once
 
 
-_Kind = tuple[str, str, str | None] | None
+def kind_of(record: Mapping[str, Any]) -> Kind:
+    """The kind of the cell that this is the run of."""
+    return record["config"]["task"], record["agent"], record["model"]
 
 
-def _kind(task: str, agent: str, model: str | None) -> _Kind:
-    return task, agent, model
-
-
-def _usual(records: Iterable[Mapping[str, Any]]) -> dict[_Kind, float] | None:
+def _usual(records: Iterable[Mapping[str, Any]]) -> dict[Kind | None, float] | None:
     """How long runs of each kind have taken; under None, all of them."""
-    taken: dict[_Kind, list[float]] = {}
+    taken: dict[Kind | None, list[float]] = {}
     for record in records:
-        kind = _kind(record["config"]["task"], record["agent"], record["model"])
-        for one in (kind, None):
+        for one in (kind_of(record), None):
             taken.setdefault(one, []).append(record["duration_s"])
     return {kind: statistics.fmean(found) for kind, found in taken.items()} if taken else None
 

@@ -14,7 +14,7 @@ from mlgym.runs.reading import read_run
 from mlgym.runs.store import RunFolder
 from mlgym.runs.suite.claims import ASIDE, lost_tries
 from mlgym.runs.suite.folder import Suite
-from mlgym.runs.suite.matrix import Cell
+from mlgym.runs.suite.matrix import Cell, Kind
 from mlgym.runs.suite.progress import CellProgress, Progress
 from mlgym.runs.suite.supervisor import FAILURES
 from mlgym.types import ExitReason, Usage
@@ -77,9 +77,9 @@ _VOID = "infrastructure_failure"
 
 def groups(cells: Iterable[CellProgress]) -> list[dict[str, Any]]:
     """Of each (task, agent, model) the scores of its cells, and their mean; null where none is."""
-    found: dict[tuple[str, str, str | None], list[CellProgress]] = {}
+    found: dict[Kind, list[CellProgress]] = {}
     for one in cells:
-        found.setdefault((one.cell.task, one.cell.agent, one.cell.model), []).append(one)
+        found.setdefault(one.cell.kind, []).append(one)
     rows: list[dict[str, Any]] = []
     for (task, agent, model), members in found.items():
         scores = [one.score for one in members if one.score is not None]

@@ -42,10 +42,6 @@ class SuiteView(Protocol):
         """A cell was begun, has ended, or is to be tried again."""
         ...
 
-    def tick(self) -> None:
-        """Time has passed."""
-        ...
-
 
 @dataclass(slots=True)
 class Stop:
@@ -79,7 +75,6 @@ class Supervisor:
             while not self.stop.asked and self.progress.ended < len(self.progress.cells):
                 self._hand_out()
                 self._hear(_TICK_S)
-                self.view.tick()
         finally:
             self._end_workers()
 
