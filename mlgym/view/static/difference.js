@@ -13,11 +13,7 @@ export function differing(one, other) {
 
 // The index of the first difference of two stores, and its names; null where they are the same.
 // Where one has ended and the other goes on, that is where they part.
-export function firstDifference(one, other, alive) {
-  return searched(one, other, alive);
-}
-
-async function searched(one, other, alive) {
+export const firstDifference = async (one, other, alive) => {
   const both = Math.min(one.count(), other.count());
   let bound = 0;
   while (bound < both && mayBeSame(one.short[bound], other.short[bound])) bound += 1;
@@ -33,7 +29,7 @@ async function searched(one, other, alive) {
     return { index: bound, names: names.length ? names : ["tool"] };
   }
   return one.count() === other.count() ? null : { index: both, names: ["length"] };
-}
+};
 
 // The fields of two records that differ, as [dotted name, one, other].
 export function differingFields(one, other, names) {

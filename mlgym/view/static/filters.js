@@ -33,7 +33,7 @@ export function fitting(rows, filter, but = null) {
 }
 
 // A row's value as a choice, and so an address, has it: a run without a model is chosen by its agent.
-export function chosenValue(row, name) {
+function chosenValue(row, name) {
   return String((name === "model" ? playerOf(row) : row[name]) ?? "").toWellFormed();
 }
 

@@ -10,7 +10,7 @@ const SIZE = [132, 18];
 
 // The cells of rows and of what a suite plans: a map by task, then by player. A run of another
 // profile or data seed is no seed of the same cell: those are chosen before.
-export function cellsOf(rows, planned) {
+function cellsOf(rows, planned) {
   const cells = new Map();
   const cell = (task, player) => {
     if (!cells.has(task)) cells.set(task, new Map());
@@ -28,7 +28,7 @@ function columnOf(row) {
 }
 
 // What a cell's scores come to. A run without a score is in no mean.
-export function summed(rows) {
+function summed(rows) {
   const scores = rows.map((row) => row.score).filter((score) => typeof score === "number");
   const mean = scores.length ? scores.reduce((sum, score) => sum + score, 0) / scores.length : null;
   return { scores, mean };

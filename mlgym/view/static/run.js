@@ -75,8 +75,7 @@ function openRun(app, host, id, told, params, alive) {
   const setFollowing = (on, move = true) => {
     if (following === on) return;
     following = follow.checked = on;
-    if (move) steps.follow(on);
-    else if (on) steps.follow(true);
+    if (move || on) steps.follow(on);
   };
   const paintHead = () => {
     app.title(`${row.task ?? row.run_id} \u00b7 ${playerOf(row)}`);

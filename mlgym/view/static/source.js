@@ -5,7 +5,7 @@ import {part} from "./text.js";
 const LONGEST_WAIT = 5000;
 
 // What the server said instead of an answer, in a sentence.
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, sentence) {
     super(sentence);
     this.status = status;

@@ -152,7 +152,7 @@ export function showTable(app, host, params) {
     app.mixed = new Set(all.map((row) => row.profile).filter(Boolean)).size > 1;
     rows = ordered(fitting(all, filter), filter.sort);
     for (const name of CHOICES) choices[name].offer(counted(fitting(all, filter, name), name), filter[name]);
-    for (const [name, needed] of [["profile", app.mixed], ["data_seed", all.some((row) => row.data_seed)], ["status", false]]) {
+    for (const [name, needed] of [["profile", app.mixed], ["data_seed", all.some((row) => row.data_seed)]]) {
       choices[name].element.hidden = !needed && !filter[name];
     }
     choices.status.element.hidden = true;

@@ -52,11 +52,8 @@ export function timeline(app, scroller, { id, store, graph, onCurrent, onEnd }) 
   store.onFull = (from, to) => list.redo(from, to);
   return {
     go,
-    current: () => current,
     by: (steps) => go(current + steps),
     resize: () => list.resize(store.count()),
-    // How steps hang together has changed: those that can be seen are made anew.
-    redo: () => list.shown().forEach((index) => list.redo(index)),
     follow(on) {
       list.stick(on);
       if (on) turn(Math.max(0, store.count() - 1));

@@ -57,9 +57,7 @@ export function virtualList(scroller, { estimate, make, fixed = false, onScroll 
     for (const [index, item] of shown) {
       if (index < first || index > last) {
         if (item.contains(document.activeElement)) scroller.focus({ preventScroll: true });
-        observer?.unobserve(item);
-        item.remove();
-        shown.delete(index);
+        drop(index);
       }
     }
     for (let index = first; index <= last; index += 1) {
