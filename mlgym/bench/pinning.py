@@ -25,18 +25,20 @@ def on_core(wanted: int | None) -> Generator[int]:
     if core not in before:
         cores = ", ".join(map(str, sorted(before)))
         raise ConfigError(f"--core: found {core}, expected a core of this process's: {cores}")
-    os.sched_setaffinity(0, {core})
-    try:
+    with _bound([core]):
         yield core
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 @contextmanager
 def on_cores(count: int) -> Generator[list[int]]:
     """Bind this thread, and all that it starts, to its last `count` cores; gives their numbers."""
+    with _bound(sorted(os.sched_getaffinity(0))[-count:]) as cores:
+        yield cores
+
+
+@contextmanager
+def _bound(cores: list[int]) -> Generator[list[int]]:
     before = os.sched_getaffinity(0)
-    cores = sorted(before)[-count:]
     os.sched_setaffinity(0, cores)
     try:
         yield cores
