@@ -50,7 +50,8 @@ class Desk:
     @property
     def command_s(self) -> float:
         """How long a command may run now, in seconds."""
-        return max(0.05, min(self._budget.command_s, self.remaining_s))
+        left = self._budget.wall_s - self.episode.elapsed_s
+        return max(0.05, min(self._budget.command_s, left))
 
     def act(self, action: object) -> tuple[str, ToolResult]:
         """Carry out one action: the tool's name and what it answered."""

@@ -188,15 +188,16 @@ class MLGymEnv(gym.Env[str, str]):
             ResetNeeded: no episode runs.
             SandboxError, TaskError: the episode is void; `exit_reason` says so.
         """
-        episode = self._running()
+        desk = self._running()
+        episode = desk.episode
         with episode.voided_by_failures():
-            tool, result = self._at_work.act(action)
+            tool, result = desk.act(action)
             episode.end_work()
             text = result.text
-            if episode.exit_reason is None and self.remaining_steps == 0:
-                text += self._at_work.end(ExitReason.MAX_STEPS)
-            elif episode.exit_reason is None and self.remaining_s <= 0:
-                text += self._at_work.end(ExitReason.WALL_TIME)
+            if episode.exit_reason is None and episode.steps >= self.max_steps:
+                text += desk.end(ExitReason.MAX_STEPS)
+            elif episode.exit_reason is None and desk.remaining_s <= 0:
+                text += desk.end(ExitReason.WALL_TIME)
         paid = episode.pay(tool, result.exit_code)
         return self._close_step(action, text, tool, result.exit_code, paid)
 
@@ -211,10 +212,11 @@ class MLGymEnv(gym.Env[str, str]):
         reason = ExitReason(reason)
         if reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED):
             raise ValueError(f"{reason} is for an action of the agent's to give")
-        episode = self._running()
+        desk = self._running()
+        episode = desk.episode
         with episode.voided_by_failures():
             episode.end_work()
-            text = self._at_work.end(reason)
+            text = desk.end(reason)
         return self._close_step(None, text, "finish", None, episode.pay("finish", None))
 
     def render(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -276,12 +278,13 @@ class MLGymEnv(gym.Env[str, str]):
             raise ResetNeeded("call reset() first")
         return self._desk
 
-    def _running(self) -> Episode:
-        episode = self.episode
+    def _running(self) -> Desk:
+        desk = self._at_work
+        episode = desk.episode
         if episode.exit_reason is not None or self.laboratory.sandbox is None:
             raise ResetNeeded(f"the episode is over ({episode.exit_reason or 'closed'}): reset()")
         episode.begin_step()
-        return episode
+        return desk
 
     def _close_step(
         self, action: str | None, text: str, tool: str, exit_code: int | None, paid: float

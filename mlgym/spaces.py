@@ -42,6 +42,8 @@ class Unicode(gym.Space[str]):
     def contains(self, x: Any) -> bool:
         if not isinstance(x, str) or len(x) > self.max_length:
             return False
+        if x.isascii():
+            return True
         try:
             x.encode()
         except UnicodeEncodeError:

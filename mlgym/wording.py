@@ -56,5 +56,6 @@ def refused_action(action: object) -> str:
 
 def bounded(text: str) -> str:
     """`text` as a valid observation: encodable, and of at most `OBSERVATIONS.max_length`."""
-    text = text.encode("utf-8", "replace").decode()
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= OBSERVATIONS.max_length else text[: OBSERVATIONS.max_length]

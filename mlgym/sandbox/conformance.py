@@ -85,6 +85,19 @@ def check_the_shell_keeps_its_state(box: Sandbox) -> None:
     expect(box.run("false", 10).exit_code, 1, "exit code of false")
 
 
+def check_a_shell_may_lose_its_aliases(box: Sandbox) -> None:
+    losses = (
+        "unalias -a",
+        "shopt -u expand_aliases",
+        "set -o posix; unalias -a",
+        "BASH_ALIASES=()",
+    )
+    for command in losses:
+        box.run(command, 10)
+        says(box, "declare LATE=1; echo ok $#", "ok 0\n")
+        says(box, "echo $LATE; unset LATE; set +o posix", "1\n")
+
+
 def check_output_is_both_streams_in_order(box: Sandbox) -> None:
     says(box, "echo a; echo b >&2; echo c", "a\nb\nc\n")
     says(box, "printf 'no newline'", "no newline")

@@ -19,12 +19,16 @@ from pathlib import Path
 from select import POLLIN
 from typing import Any
 
-from mlgym.sandbox.guest.script import PIECE, new_token, parse_status, run_line
+from mlgym.sandbox.guest.script import AGAIN, PIECE, new_tokens, parse_status, run_line
 from mlgym.sandbox.guest.tail import Tail
-from mlgym.sandbox.waiting import Readiness
+from mlgym.sandbox.waiting import Readiness, within_strand
 
 _FIRST_LOOK_S, _LONGEST_PAUSE_S = 0.001, 0.032
+_LOOK_AMONG_MANY_S = 0.02
+"""The first look where many share the processors: a short one would mostly be in vain."""
 _PIPES = 4
+_UNKNOWN = 1 << 62
+"""More than any text's size, in bytes."""
 _LITTLE = 4096
 """What is read first, in bytes: room for more would cost more than most commands say."""
 
@@ -59,6 +63,10 @@ class DirectShell:
         self._fds: list[int] = []
         self._control = self._status = self._text = self._output = -1
         self._news = self._end = Readiness()
+        self._tokens = new_tokens()
+        self._whole = False
+        """Whether bash has lost the short form of what it is told."""
+        self._text_size = _UNKNOWN
         self._children: tuple[int, int] = (-1, -1)
         self._only_bash = b""
         self.ready = False
@@ -73,6 +81,8 @@ class DirectShell:
             OSError: it did not send them.
         """
         self.underway = False
+        # The guest may have put a text of its own there.
+        self._text_size = _UNKNOWN
         while self._received < handed:
             said, fds, _, _ = socket.recv_fds(self._inbox, 4, _PIPES)
             self._received += 1
@@ -86,7 +96,8 @@ class DirectShell:
     def _take(self, shell: int) -> None:
         self._control, self._status, self._text, self._output = self._fds
         self._news = Readiness(self._status, self._output)
-        self._end = Readiness(self._status)
+        self._end = Readiness(self._status, keep=True)
+        self._whole = False
         bash = _host_pid(self._guest_pid, shell)
         if bash is not None:
             with contextlib.suppress(OSError):
@@ -95,6 +106,7 @@ class DirectShell:
                 self._only_bash = f"{bash} ".encode()
 
     def _let_go(self) -> None:
+        self._end.close()
         for fd in self._fds:
             os.close(fd)
         self._fds, self._only_bash, self.ready = [], b"", False
@@ -110,17 +122,21 @@ class DirectShell:
         `keep` bytes of output are kept, of at most `flood`.
         """
         began = time.monotonic()
-        tail, token = Tail(keep), new_token()
+        token = next(self._tokens)
         self.underway = True
         # Not emptied before: a page that is given back must be had again.
         os.pwrite(self._text, text, 0)
-        os.ftruncate(self._text, len(text))
+        if len(text) < self._text_size:
+            os.ftruncate(self._text, len(text))
+        self._text_size = len(text)
         try:
-            os.write(self._control, run_line(token))
+            os.write(self._control, run_line(token, whole=self._whole))
         except (BrokenPipeError, BlockingIOError):
             return None
+        tail = Tail(keep)
         status = self._wait(token, began + timeout, tail, flood)
-        if status is not None and self._drain(tail, flood) and self._nothing_left():
+        # Once nobody is left who could write, what is there is all.
+        if status is not None and self._nothing_left() and self._drain(tail, flood):
             self.underway = False
             output, cut = tail.result()
             return Ended(output, status, bool(cut))
@@ -139,13 +155,17 @@ class DirectShell:
         """The command's exit status; None where it is late, floods, or bash closed the pipe."""
         said, pause_s = b"", _FIRST_LOOK_S
         # Most commands say little and end at once: one wait instead of one for each line.
-        ended = bool(self._end.wait(_FIRST_LOOK_S))
+        ended = bool(self._end.wait(_LOOK_AMONG_MANY_S if within_strand() else _FIRST_LOOK_S))
         while True:
             if ended:
                 news = os.read(self._status, _LITTLE)
                 said = (said + news)[-PIECE:]
                 status = parse_status(said, token)
-                if status is not None or not news:
+                if status == AGAIN:
+                    said, self._whole = b"", True
+                    with contextlib.suppress(OSError):  # where bash has ended, its pipe tells
+                        os.write(self._control, run_line(token, whole=True))
+                elif status is not None or not news:
                     return status
             left = deadline - time.monotonic()
             if left <= 0 or tail.total > flood:
@@ -160,17 +180,18 @@ class DirectShell:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _drain(self, tail: Tail, flood: int) -> bool:
-        """Take what was written; True at the end of file: no process holds the output."""
+        """Take all that was written by now; False where it floods."""
         room = _LITTLE
         while tail.total <= flood:
             try:
                 data = os.read(self._output, room)
             except BlockingIOError:
-                return False
-            room = PIECE
-            if not data:
                 return True
-            tail.add(data)
+            if data:
+                tail.add(data)
+            if len(data) < room:
+                return True
+            room = PIECE
         return False
 
     def _nothing_left(self) -> bool:

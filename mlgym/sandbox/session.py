@@ -91,8 +91,8 @@ class GuestSession:
         keep = keep or limits.output_bytes
         body = command.encode("utf-8", "surrogatepass")
         self._used = True
-        direct = self._direct
         header: Header = {"op": "run", "timeout": timeout, "keep": keep}
+        direct = self._direct
         if direct is not None and self.lost is None:
             if direct.underway:
                 header["fresh"] = True

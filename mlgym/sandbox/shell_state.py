@@ -7,6 +7,8 @@ the agent's own shell: whatever an agent makes of it is its own affair.
 
 from __future__ import annotations
 
+from mlgym.sandbox.guest.script import CALL
+
 MOST_BYTES = 1 << 20
 """A state of more than this is cut, and then not a state."""
 LIMIT_S = 5.0
@@ -32,7 +34,10 @@ for _mlgym_name in $(\\builtin compgen -v); do
     case $_mlgym_name in {_OWN}|IFS|_mlgym_*) continue ;; esac
     \\builtin declare -p "$_mlgym_name"
 done
-\\builtin declare -f
+for _mlgym_name in $(\\builtin compgen -A function); do
+    case $_mlgym_name in {CALL}) continue ;; esac
+    \\builtin declare -f "$_mlgym_name"
+done
 \\builtin declare -F
 \\builtin printf '%s\\n' "$_mlgym_ifs" "$_mlgym_options"
 \\builtin echo '# whole'

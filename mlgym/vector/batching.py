@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 Info = Mapping[str, Any]
+_PLAIN = ({int}, {float}, {bool})
 
 
 def batched(infos: Sequence[Info | None]) -> dict[str, Any]:
@@ -28,8 +29,10 @@ def batched(infos: Sequence[Info | None]) -> dict[str, Any]:
     size = len(infos)
     made: dict[str, Any] = {}
     for key, (numbers, values) in found.items():
-        mask = np.zeros(size, dtype=np.bool_)
-        mask[numbers] = True
+        mask = np.ones(size, dtype=np.bool_)
+        if len(numbers) < size:
+            mask[:] = False
+            mask[numbers] = True
         made[key], made[f"_{key}"] = _column(key, numbers, values, size), mask
     return made
 
@@ -54,6 +57,8 @@ def _column(key: str, numbers: list[int], values: list[Any], size: int) -> Any:
             inner[number] = value
         return batched(inner)
     column: np.ndarray[Any, Any]
+    if len(values) == size and set(map(type, values)) in _PLAIN:
+        return np.array(values)
     if key == "final_obs":
         column = np.full(size, None, dtype=object)
     elif _is_number(first):

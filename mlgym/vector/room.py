@@ -15,7 +15,7 @@ from gymnasium.error import (
 )
 from gymnasium.vector import AutoresetMode
 
-from mlgym.sandbox.waiting import Loop
+from mlgym.sandbox.strands import Loop
 from mlgym.vector.seat import Outcome, Seat
 
 T = TypeVar("T")
@@ -45,9 +45,10 @@ class Room:
         over = [number for number in chosen if self._seats[number].ended]
         if over and mode is AutoresetMode.DISABLED:
             raise ResetNeeded(f"the episodes of {over} are over: reset them by a reset_mask")
+        loop = self._loop
         for action, number in zip(actions, chosen, strict=True):
             seat = self._seats[number]
-            self._loop.begin(partial(seat.work, partial(seat.step, action, mode)))
+            loop.begin(partial(seat.work, partial(seat.step, action, mode)))
 
     def begin_anew(self, chosen: Sequence[int], seeds: Sequence[int | None]) -> None:
         """Begin a reset of each of the chosen."""

@@ -7,8 +7,7 @@ episode's end, and the next reset replaces what was lost.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -29,8 +28,7 @@ FAILURE = "infrastructure_failure"
 _TEXT = "The episode is void, an infrastructure failure: "
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a step or a reset of one environment came to.
 
     `final` is, in the mode same-step, the observation and info that the episode before ended with.
@@ -42,6 +40,9 @@ class Outcome:
     truncated: bool
     info: Info
     final: tuple[str, Info] | None = None
+
+
+_NOTHING = Outcome("", 0.0, False, False, {})
 
 
 class Seat:
@@ -189,19 +190,25 @@ class Seat:
 
 def columns(outcomes: Sequence[Outcome | None]) -> tuple[Floats, Flags, Flags, Info]:
     """Rewards, terminations, truncations and infos as Gymnasium has them; None is nothing."""
-    size = len(outcomes)
-    rewards = np.zeros(size, dtype=np.float64)
-    terminations, truncations = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
-    infos: list[Info | None] = [None] * size
-    for number, outcome in enumerate(outcomes):
-        if outcome is not None:
-            rewards[number] = outcome.reward
-            terminations[number], truncations[number] = outcome.terminated, outcome.truncated
-            infos[number] = outcome.info
-            if outcome.final is not None:
-                observation, info = outcome.final
-                infos[number] = {"final_obs": observation, "final_info": info, **outcome.info}
-    return rewards, terminations, truncations, batched(infos)
+    infos: list[Info | None] = []
+    rewards: list[float] = []
+    terminations: list[bool] = []
+    truncations: list[bool] = []
+    for outcome in outcomes:
+        if outcome is None:
+            outcome = _NOTHING
+        rewards.append(outcome.reward)
+        terminations.append(outcome.terminated)
+        truncations.append(outcome.truncated)
+        info: Info | None = outcome.info
+        if outcome is _NOTHING:
+            info = None
+        elif outcome.final is not None:
+            observation, final_info = outcome.final
+            info = {"final_obs": observation, "final_info": final_info, **outcome.info}
+        infos.append(info)
+    flags = np.array(terminations, dtype=np.bool_), np.array(truncations, dtype=np.bool_)
+    return np.array(rewards, dtype=np.float64), *flags, batched(infos)
 
 
 def _tool(action: object) -> str:

@@ -104,3 +104,36 @@ def test_resets_and_restarts_let_go_of_the_pipes_before(sandbox: BubblewrapSandb
     assert count() == before
     sandbox.close()
     assert count() < before
+
+
+def test_a_short_text_after_a_longer_one_of_the_guests_is_all_that_runs(
+    sandbox: BubblewrapSandbox,
+) -> None:
+    assert sandbox.run("true", 5).exit_code == 0
+    sandbox.run("sleep 100 &", 5)
+    # While that is left the guest runs the commands itself.
+    assert sandbox.run("kill %1; wait; echo once; echo of a text that is long", 5).output
+    assert sandbox.run("echo then", 5).output == "then\n"
+    assert sandbox.run("echo then; echo more", 5).output == "then\nmore\n"
+
+
+def test_a_shell_that_lost_its_aliases_is_told_the_whole_and_asked_no_more(
+    sandbox: BubblewrapSandbox, guest: int
+) -> None:
+    sandbox.run("unalias -a; alias", 5)
+    os.kill(guest, signal.SIGSTOP)
+    try:
+        assert sandbox.run("A=1; echo $#", 5).output == "0\n"
+        assert sandbox.run("declare B=2; echo $A", 5).output == "1\n"
+        assert sandbox.run("echo $B", 5).output == "2\n"
+    finally:
+        os.kill(guest, signal.SIGCONT)
+
+
+def test_an_alias_in_the_place_of_ours_costs_a_time_out_and_no_more(
+    sandbox: BubblewrapSandbox,
+) -> None:
+    sandbox.run("alias @_='echo mine'", 5)
+    lost = sandbox.run("echo hi", 0.5)
+    assert (lost.timed_out, lost.restarted) == (True, True)
+    assert sandbox.run("echo hi", 5).output == "hi\n"

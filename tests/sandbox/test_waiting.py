@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import time
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mlgym.sandbox import waiting
-from mlgym.sandbox.waiting import Loop, Readiness
+from mlgym.sandbox.strands import Loop
+from mlgym.sandbox.waiting import Readiness
 
 
 @pytest.fixture
@@ -129,3 +131,49 @@ def test_what_is_ended_cleans_up_first(loop: Loop) -> None:
     loop.close()
     loop.close()
     assert sorted(cleaned) == ["a", "a", "b"]
+
+
+def test_a_kept_descriptor_is_seen_by_whichever_loop_waits_and_not_once_it_is_closed(
+    loop: Loop,
+) -> None:
+    begin, end = os.pipe()
+    kept = Readiness(begin, keep=True)
+
+    def heard() -> bytes:
+        assert kept.wait(5)
+        return os.read(begin, 10)
+
+    def twice(among: Loop) -> list[bytes]:
+        said: list[bytes] = []
+        for word in (b"a", b"b"):
+            among.begin(lambda: said.append(heard()))
+            os.write(end, word)
+            among.turn(5)
+        return said
+
+    assert twice(loop) == [b"a", b"b"]
+    other = Loop()
+    assert twice(other) == [b"a", b"b"]
+    assert twice(loop) == [b"a", b"b"]
+    # Nobody waits: seen once, and looked at no more.
+    os.write(end, b"c")
+    loop.turn(5)
+    began = time.monotonic()
+    loop.turn(0.05)
+    assert time.monotonic() - began >= 0.05
+    assert heard() == b"c"
+    kept.close()
+    other.close()
+    # Its number is another pipe's now, as a copy keeps the first one from being forgotten.
+    copy = os.dup(begin)
+    again, other_end = os.pipe()
+    os.dup2(again, begin)
+    fresh = Readiness(begin, keep=True)
+    answers: list[object] = []
+    loop.begin(lambda: answers.append(fresh.wait(5)))
+    os.write(other_end, b"d")
+    loop.turn(5)
+    assert answers == [[(begin, select.POLLIN)]]
+    fresh.close()
+    for fd in (begin, end, copy, again, other_end):
+        os.close(fd)

@@ -13,6 +13,7 @@ from . import files, processes
 from .light import signal, suppress
 from .processes import Identity
 from .script import (
+    AGAIN,
     CONTROL_FD,
     IO,
     OUTPUT,
@@ -132,8 +133,7 @@ class Shell:
             if fd >= 0:
                 os.close(fd)
                 setattr(self, name, -1)
-        self.pid = 0
-        self.frozen = False
+        self.pid, self.frozen = 0, False
 
     def _fresh_output(self) -> None:
         if self.output >= 0:
@@ -240,7 +240,12 @@ class Shell:
         if command is None or not said:
             return not said, None
         command.said = (command.said + said)[-PIECE:]
-        return False, parse_status(command.said, command.token)
+        status = parse_status(command.said, command.token)
+        if status == AGAIN:
+            command.said, status = b"", None
+            with suppress(OSError):  # where bash has ended, the next reading tells
+                os.write(self.control, run_line(command.token, whole=True))
+        return False, status
 
     def finish(self, status: int, restarted: bool) -> Finished:
         """The end of the command: the last output, what is left behind is stopped."""
