@@ -1,7 +1,7 @@
 """Many environments in one process and one thread, behind Gymnasium's vector interface.
 
 No process and no thread stands behind an environment: each step is a strand of
-`mlgym.sandbox.waiting`, suspended where it waits for its sandbox, and one loop resumes them all. So
+`mlgym.sandbox.strands`, suspended where it waits for its sandbox, and one loop resumes them all. So
 commands run while others' answers are read, starts and gradings overlap, and a slow command holds
 up nobody but who waits for it.
 """
