@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -40,8 +39,7 @@ def kill_guest(envs: MLGymVectorEnv, number: int) -> None:
 def test_a_slow_command_holds_up_nobody_else(make: Make) -> None:
     envs = make(3)
     envs.reset()
-    envs.step_async(("sleep 1.5; echo slow", "echo 1", "echo 2"))
-    began = time.monotonic()
+    envs.step_async(("sleep 3; echo slow", "echo 1", "echo 2"))
     steps = {1: 0, 2: 0}
     for _ in range(10):
         ids, texts, rewards, terminations, truncations, infos = envs.recv()
@@ -52,7 +50,6 @@ def test_a_slow_command_holds_up_nobody_else(make: Make) -> None:
             steps[number] += 1
             assert text == f"{number}\n"
         envs.send([f"echo {number}" for number in ids], ids)
-    assert time.monotonic() - began < 1.4
     assert min(steps.values()) >= 3
     with pytest.raises(AlreadyPendingCallError, match=r"\[0\] are under way"):
         envs.send(["true"], [0])
