@@ -7,7 +7,6 @@ resets of environments of a vector.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,6 @@ RESETS = int(os.environ.get("MLGYM_SOAK_RESETS", "320"))
 SHARE = {"bubblewrap": 1, "docker": 8}
 """Of so many resets one is made on that sandbox."""
 ENVS = 8
-
-
-@pytest.fixture
-def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own folder for what is temporary: others' come and go."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
 
 
 @pytest.mark.usefixtures("own_temporary")
