@@ -17,7 +17,7 @@ from mlgym.vector import MLGymVectorEnv
 
 EPISODES = int(os.environ.get("MLGYM_SOAK_EPISODES", "40"))
 WARM = min(100, EPISODES // 2)
-RESETS = int(os.environ.get("MLGYM_SOAK_RESETS", "320"))
+RESETS = int(os.environ.get("MLGYM_SOAK_RESETS", "160"))
 SHARE = {"bubblewrap": 1, "docker": 8}
 """Of so many resets one is made on that sandbox."""
 ENVS = 8

@@ -19,9 +19,9 @@ from mlgym.sandbox.slots import start_time
 from mlgym.vector import MLGymVectorEnv
 
 ENVS = int(os.environ.get("MLGYM_SOAK_ENVS", "16"))
-SECONDS = float(os.environ.get("MLGYM_SOAK_SECONDS", "4"))
+SECONDS = float(os.environ.get("MLGYM_SOAK_SECONDS", "3"))
 SEED = int(os.environ.get("MLGYM_SOAK_SEED", "0")) or random.randrange(1, 10**6)
-KILLS_PER_S = 3.0
+KILLS_PER_S = 6.0 if ENVS < 64 else 3.0
 """On average."""
 PAUSE = 0.02 if ENVS < 64 else 0.0
 """Seconds between two looks: the reduced form leaves the machine to the tests beside it."""
