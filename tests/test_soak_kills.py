@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fleet import Fleet, Killer
+from preparing import rewrite
 from soaking import Held, descendants, grown
 
 from mlgym.sandbox.slots import start_time
@@ -50,6 +51,8 @@ def is_zombie(pid: int) -> bool:
 @pytest.mark.timeout(240 + 2 * SECONDS)
 def test_random_kills_are_told_each_and_disturb_nobody_else(number_task: Path) -> None:
     room_for(ENVS * DESCRIPTORS + 256)
+    # Its minute is for other tests: here no episode may end but by its own action or by a loss.
+    rewrite(number_task, "task.yaml", "wall_s: 60", f"wall_s: {86400 + SECONDS}")
     print(f"\nMLGYM_SOAK_SEED={SEED}: {ENVS} environments for {SECONDS:g} s")
     others = {*descendants(os.getpid())}
     looks: list[Held] = []
