@@ -7,13 +7,18 @@
 #   make test-attacks   the attack suite alone
 #   make test-faults   the fault suite, which mounts disks and starts a Docker daemon of its own
 #   make test-fuzz N=100000   so many random actions instead of CI's 5,000
-#   make test-soak   play 1,000 episodes in one process on each sandbox: nothing may grow
+#   make test-soak   play 1,000 episodes in one process on each sandbox, and reset environments of a
+#                     vector 10,000 times: nothing may grow
+#   make test-soak-vector   step 256 environments for ten minutes while their sandboxes are killed at
+#                     random; MLGYM_SOAK_SEED=N repeats the kills of a run
 #   make test-tasks   prove every shipped task wholly, its trainings too: an hour, with all images;
 #                     what was proved before and has not changed is kept
 #   make test-resume   kill a run at 20 random moments and resume it, instead of 3
 #   make test-suite   kill a suite of 24 runs three times, and a Docker daemon under another one
 #   make test-local   ten steps by a real small model, in process and at a llama.cpp server: minutes,
 #                     and on the first time 400 MB of packages
+#   make test-speed   whether a step, a reset, a vector and so on take more times what plain bash does
+#                     than tests/bench/bounds.yaml allows: under a minute
 #   make screenshots   the docs' pictures of `mlgym view`, by its browser tests
 #   make bench-view   how soon the viewer shows 10,000 runs, and a run of 5,000 steps
 #   make lint    format, style, types and layers
@@ -27,7 +32,7 @@ BIN := .venv/bin
 IMAGES := $(notdir $(wildcard containers/*))
 TEST_HOME := $(or $(MLGYM_TEST_HOME),$(CURDIR)/.cache/mlgym-test)
 
-.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-resume test-suite test-local screenshots bench-view lint docs clean
+.PHONY: demo test test-soak test-soak-vector test-attacks test-faults test-fuzz test-tasks test-resume test-suite test-local test-speed screenshots bench-view lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
@@ -37,7 +42,10 @@ test: .venv/installed-dev
 	$(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/faults --ignore tests/local
 
 test-soak: .venv/installed-dev
-	MLGYM_SOAK_EPISODES=1000 $(BIN)/pytest -s tests/test_soak.py
+	MLGYM_SOAK_EPISODES=1000 MLGYM_SOAK_RESETS=10000 $(BIN)/pytest -s tests/test_soak.py
+
+test-soak-vector: .venv/installed-dev
+	MLGYM_SOAK_ENVS=256 MLGYM_SOAK_SECONDS=600 $(BIN)/pytest -s tests/test_soak_kills.py
 
 test-attacks: .venv/installed-dev
 	$(BIN)/pytest tests/attacks
@@ -61,6 +69,10 @@ test-suite: .venv/installed-dev
 
 test-local: .venv/installed-local
 	$(BIN)/pytest tests/local
+
+test-speed: .venv/installed-dev
+	for sandbox in bubblewrap docker; do MLGYM_HOME=$(TEST_HOME) $(BIN)/mlgym bench \
+		--sandbox $$sandbox --check tests/bench/bounds.yaml || exit 1; done
 
 screenshots: .venv/installed-dev
 	MLGYM_SHOTS=$(CURDIR)/docs/assets/view $(BIN)/pytest tests/view/browser/test_shots.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mlgym import wording
 from mlgym.episode import Episode
@@ -53,7 +53,7 @@ class Desk:
         left = self._budget.wall_s - self.episode.elapsed_s
         return max(0.05, min(self._budget.command_s, left))
 
-    def act(self, action: object) -> tuple[str, ToolResult]:
+    def act(self, action: object, masked: Collection[str] = ()) -> tuple[str, ToolResult]:
         """Carry out one action: the tool's name and what it answered."""
         if not isinstance(action, str) or not wording.ACTIONS.contains(action):
             return "bash", ToolResult(wording.refused_action(action))
@@ -64,6 +64,8 @@ class Desk:
         off = call.name == literature.NAME and self._service is None
         if call.name not in self._tools and not off:
             return call.name, ToolResult(f"The tool {call.name} is not available here.\n")
+        if call.name in masked:
+            return call.name, ToolResult(wording.masked(call.name, self._tools.difference(masked)))
         result = run_call(call, self)
         self.episode.image = result.image
         return call.name, result

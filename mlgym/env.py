@@ -6,7 +6,7 @@ the account is kept by `mlgym.episode`, and commands are isolated by `mlgym.sand
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,6 +77,7 @@ class MLGymEnv(gym.Env[str, str]):
         self.task: Task = task if isinstance(task, Task) else find_task(task)
         self._aids = make_aids(memory, literature, self.task.spec.id)
         self.tools: tuple[ToolSpec, ...] = tool_specs(tools, without=self._aids.missing)
+        self.masked: Collection[str] = ()  # tools that may not be called now: see MaskTools
         self.render_mode = render_mode
         self.max_steps = max_steps or self.task.spec.budget.steps
         self.action_space = Unicode(wording.ACTIONS.max_length)
@@ -191,7 +192,7 @@ class MLGymEnv(gym.Env[str, str]):
         desk = self._running()
         episode = desk.episode
         with episode.voided_by_failures():
-            tool, result = desk.act(action)
+            tool, result = desk.act(action, self.masked)
             episode.end_work()
             text = result.text
             if episode.exit_reason is None and episode.steps >= self.max_steps:

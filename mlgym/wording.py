@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mlgym.judge import Ending
 from mlgym.spaces import Unicode
 from mlgym.types import ExitReason, Score
@@ -52,6 +54,12 @@ def refused_action(action: object) -> str:
             " nothing was run. Write large files in parts.\n"
         )
     return "The action holds characters that UTF-8 cannot encode: nothing was run.\n"
+
+
+def masked(tool: str, allowed: Collection[str]) -> str:
+    """That a tool may not be called now, and which may."""
+    names = ", ".join(sorted(allowed)) or "none"
+    return f"The tool {tool} is masked now; nothing was run. Allowed now: {names}.\n"
 
 
 def bounded(text: str) -> str:

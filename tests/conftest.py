@@ -10,6 +10,7 @@ Nothing is skipped silently: a test that cannot run here is listed at the end wi
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
@@ -105,6 +106,15 @@ def base_image() -> Path:
 def backend(request: pytest.FixtureRequest) -> str:
     """The name of each sandbox in turn."""
     return request.param
+
+
+@pytest.fixture
+def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own folder for what is temporary: others' come and go."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
 
 
 NUMBER_TASK = {

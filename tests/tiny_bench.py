@@ -20,7 +20,13 @@ TINY = Plan(
     exports=1,
     vector_envs=2,
     vector_rounds=2,
+    vector_resets=1,
     vector_starts=1,
+    vector_counts=(1, 3),
+    vector_steps=6,
+    mixed_windows=2,
+    window_s=0.03,
+    slow_s=0.02,
 )
 UNITS = {
     "step_p50": "ms",
@@ -45,9 +51,17 @@ UNITS = {
 VECTOR_UNITS = {
     "vector_steps": "1/s",
     "vector_gain": "1/s",
+    "vector_resets": "1/s",
     "vector_memory": "MB",
     "vector_start": "ms",
+    "mixed_p50": "ms",
+    "mixed_p99": "ms",
+    "vector_steps_1": "1/s",
+    "vector_memory_1": "MB",
+    "vector_steps_3": "1/s",
+    "vector_memory_3": "MB",
 }
+VECTOR_GATED = {"vector_steps", "vector_gain", "vector_memory", "vector_start"}
 GATED = {
     "step_p50",
     "reset",

@@ -12,18 +12,23 @@ from mlgym.bench.files import files
 from mlgym.bench.grading import validation
 from mlgym.bench.measures import Measure
 from mlgym.bench.memory import memory
+from mlgym.bench.mixed import mixed
 from mlgym.bench.output import output
 from mlgym.bench.pinning import on_core, on_cores, pids_of, pin
 from mlgym.bench.plan import FULL, Plan
+from mlgym.bench.scaling import scaling
 from mlgym.bench.setting import Setting, bench_task
 from mlgym.bench.starts import starts
 from mlgym.bench.steps import step_latency, step_rates
 from mlgym.bench.timeouts import timeouts
-from mlgym.bench.vector import vector
+from mlgym.bench.vector import vector, vector_start
 
 Log = Callable[[str], None]
 
-PARTS: tuple[tuple[str, Callable[[Setting], list[Measure]]], ...] = (
+Part = Callable[[Setting], list[Measure]]
+Parts = tuple[tuple[str, Part], ...]
+
+PARTS: Parts = (
     ("a step", step_latency),
     ("steps a second", step_rates),
     ("starts and resets", starts),
@@ -32,6 +37,12 @@ PARTS: tuple[tuple[str, Callable[[Setting], list[Measure]]], ...] = (
     ("validate", validation),
     ("memory", memory),
     ("files", files),
+)
+VECTOR_PARTS: Parts = (
+    ("a vector", vector),
+    ("start of a vector", vector_start),
+    ("slow and quick commands", mixed),
+    ("vectors of several sizes", scaling),
 )
 _DAEMON = "docker: what the daemon's own processes do is part of every figure, on whatever core"
 
@@ -80,11 +91,13 @@ def bench(
 
 
 def bench_vector(backend: str, plan: Plan = FULL, log: Log = lambda _: None) -> Report:
-    """Measure a vector of environments, on two cores. Raises like `bench`."""
+    """Measure vectors of environments, on two cores. Raises like `bench`."""
+    found: list[Measure] = []
     with on_cores(2) as cores, bench_task() as task:
         setting = Setting(backend, plan, cores[-1], task)
-        log(f"measuring: a vector of {plan.vector_envs} environments")
-        found = vector(setting)
+        for what, part in VECTOR_PARTS:
+            log(f"measuring: {what}")
+            found += part(setting)
     notes = (_DAEMON,) if backend == "docker" else ()
     return replace(report(backend, cores[-1], found, notes, pinned=False), vector=True)
 

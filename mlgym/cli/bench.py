@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,17 @@ def bench(
         bool,
         typer.Option("--vector", help="Many environments as one vector instead, on two cores."),
     ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table as Markdown, as in the docs.")
+    ] = False,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check",
+            help="Measure only what this file bounds; exit code 1 where a ratio is exceeded.",
+            metavar="FILE",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure a sandbox beside plain bash. A missed gate is information, and no exit code."""
@@ -40,8 +52,14 @@ def bench(
 
     if vector and core is not None:
         raise ConfigError(f"--core: found {core} beside --vector, expected one of them only")
+    others = quick or vector or markdown or core is not None
+    if check is not None and others:
+        raise ConfigError("--check: expected without --quick, --vector, --core and --markdown")
     # A shell starts its background jobs deaf to SIGINT, and what is measured here would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if check is not None:
+        _check(sandbox, check, json=json)
+        return
     backend = _ready(sandbox)
     plan = QUICK if quick else FULL
     if vector:
@@ -50,8 +68,42 @@ def bench(
         report = suite.bench(backend, plan, core, note)
     if json:
         show_json({**asdict(report), "quick": quick})
+    elif markdown:
+        _show_markdown(report)
     else:
         _show(report)
+
+
+def _check(sandbox: str, file: Path, *, json: bool) -> None:
+    """Leaves with exit code 1 where a bound is exceeded, tries and all."""
+    from dataclasses import asdict
+
+    from mlgym.bench.check import check, read_bounds
+
+    by_backend = read_bounds(file)
+    backend = _ready(sandbox)
+    if backend not in by_backend:
+        known = ", ".join(by_backend) or "nothing"
+        raise ConfigError(f"{file}: bounds {known}, expected {backend}")
+    found = check(backend, by_backend[backend], note)
+    if json:
+        show_json([{**asdict(held), "ok": held.ok} for held in found])
+    else:
+        show_table(
+            ("MEASURE", "RATIO", "AT MOST", "", "TRIES"),
+            [
+                (
+                    held.name,
+                    "-" if held.ratio is None else f"{held.ratio:.2f} x",
+                    f"{held.at_most:g} x",
+                    _RESULTS[held.ok],
+                    held.tries,
+                )
+                for held in found
+            ],
+        )
+    if not all(held.ok for held in found):
+        raise typer.Exit(1)
 
 
 def _ready(sandbox: str) -> str:
@@ -72,12 +124,16 @@ def _ready(sandbox: str) -> str:
     return backend
 
 
-def _show(report: Report) -> None:
+def _where(report: Report) -> str:
     bound = "all bound to it" if report.pinned else "the sandbox NOT bound to it"
     where = f"core {report.core} of {report.cores} ({bound})"
     if report.vector:
         where = f"at most two cores of {report.cores}"
-    show(f"{report.sandbox}, {where}, {report.machine}, mlgym {report.mlgym}\n")
+    return f"{report.sandbox}, {where}, {report.machine}, mlgym {report.mlgym}"
+
+
+def _show(report: Report) -> None:
+    show(f"{_where(report)}\n")
     show_table(HEAD, map(_row, report.measures))
     show(
         "\nR: a persistent bash that sources the same text, by turns with ours."
@@ -85,6 +141,17 @@ def _show(report: Report) -> None:
     )
     for line in report.notes:
         show(f"note: {line}")
+
+
+def _show_markdown(report: Report) -> None:
+    """As the docs have it: without the names of the columns that explain themselves."""
+    show(f"Measured: {_where(report)}.\n")
+    show("| measure | ours | reference | ratio | gate | | the reference | how |")
+    show("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name, *rest in map(_row, report.measures):
+        show("| " + " | ".join((f"`{name}`", *rest)) + " |")
+    for line in report.notes:
+        show(f"\n{line}")
 
 
 def _row(measure: Measure) -> tuple[str, ...]:

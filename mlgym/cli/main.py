@@ -1,7 +1,8 @@
 """The command `mlgym`: its groups of commands, and the one boundary that turns errors into words.
 
-Exit codes: 0 done; 1 no valid score, an unsound task, a wrong checksum, a replay that differs, an
-interrupt; 2 a mistake in the call, the configuration or a task's files; 3 the infrastructure.
+Exit codes: 0 done; 1 no valid score, an unsound task, a wrong checksum, a replay that differs, a
+ratio beyond its bound, an interrupt; 2 a mistake in the call, the configuration or a task's files;
+3 the infrastructure.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from tiny_bench import TINY, UNITS
 
+from mlgym.bench import check as checking
+from mlgym.bench.check import check, read_bounds
 from mlgym.bench.measures import measure
 from mlgym.bench.suite import Report
 
@@ -50,6 +52,10 @@ def test_the_table_says_of_each_gate_whether_it_holds_and_a_missed_one_is_no_fai
     assert rows["memory"][1:] == ["-", "0.5 MB", "-", "R", "d"]
     assert "NOT bound" in ran.out
     assert "note: so and so" in ran.out
+    lines = mlgym("bench", "--sandbox", "bubblewrap", "--markdown").out.splitlines()
+    assert lines[0].startswith("Measured: bubblewrap, core 1 of 2")
+    assert lines[2].count("|") == lines[3].count("|") == lines[4].count("|") == 9
+    assert lines[4] == "| `step_p50` | 0.25 ms | 0.1 ms | 2.50 x | 4 x | ok | R | a |"
 
 
 def test_a_core_that_there_is_not_is_a_mistake_in_the_call(mlgym: Mlgym) -> None:
@@ -75,3 +81,25 @@ def test_no_docker_daemon_is_the_infrastructure_s_failure(
     ran = mlgym("bench", "--sandbox", "docker")
     assert (ran.code, ran.out) == (3, "")
     assert "no Docker daemon answers" in ran.err
+
+
+def test_the_command_fails_where_a_bound_is_exceeded_and_says_by_how_much(
+    mlgym: Mlgym, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checking, "TRIES", 1)
+    monkeypatch.setattr(
+        checking, "check", lambda *_: check("bubblewrap", bounds["bubblewrap"], plan=TINY)
+    )
+    file = tmp_path / "bounds.yaml"
+    file.write_text("bubblewrap: {a step: {step_p50: 1000, step_p99: 0.001}}")
+    bounds = read_bounds(file)
+    ran = mlgym("bench", "--sandbox", "bubblewrap", "--check", str(file))
+    assert ran.code == 1
+    rows = {line.split()[0]: line.split() for line in ran.out.splitlines()}
+    assert rows["step_p50"][3:] == ["1000", "x", "ok", "1"]
+    assert rows["step_p99"][3:] == ["0.001", "x", "MISSED", "1"]
+    ran = mlgym("bench", "--check", str(file), "--quick")
+    assert (ran.code, ran.out) == (2, "")
+    ran = mlgym("bench", "--sandbox", "docker", "--check", str(file))
+    assert ran.code == 2
+    assert "bounds bubblewrap, expected docker" in ran.err
