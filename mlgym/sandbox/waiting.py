@@ -200,6 +200,10 @@ class Readiness:
             return self._poller.poll(timeout * 1000)
         return strand.loop.wait(strand, self._fds, select.POLLIN, timeout)
 
+    def now(self) -> Ready:
+        """The descriptors that are ready at this moment."""
+        return self._poller.poll(0)
+
 
 def within_strand() -> bool:
     """Whether this is one of many pieces of work in a loop."""
