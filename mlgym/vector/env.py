@@ -41,9 +41,10 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
     """`num_envs` environments of a task, or of several: see `mlgym.make_vec`.
 
     Made by `gym.make_vec("mlgym/...-v1", num_envs=64, autoreset_mode=...)`; the mode is a plain
-    keyword, `AutoresetMode.DISABLED` by default, and `kwargs` are those of `MLGymEnv`. All environments
-    of a task share one `pool` of spare sandboxes. Observations and actions are tuples of `num_envs`
-    texts, rewards and flags arrays of shape `(num_envs,)`, infos as Gymnasium lays them out.
+    keyword, `AutoresetMode.DISABLED` by default, and `kwargs` are those of `MLGymEnv`. One `pool`
+    of spare sandboxes is for all environments of a task. Observations and actions are tuples of
+    `num_envs` texts, rewards and flags arrays of shape `(num_envs,)`, infos as Gymnasium lays them
+    out.
 
     Beside `step` there are `step_async` and `step_wait`, and for those who need not wait for all
     `send` and `recv`. All of them are for one thread.
