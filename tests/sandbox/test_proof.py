@@ -31,7 +31,7 @@ TRACES = {
     "an ignored signal": ("trap '' USR1", "SigIgn: "),
     "a tree that goes on and on": (
         "mkdir -p $(printf 'd/%.0s' {1..90}); touch -d @1700000000 .",
-        "more than was laid",
+        "/workspace/d",
     ),
 }
 
