@@ -171,7 +171,7 @@ def test_a_spare_that_cannot_be_started_is_an_error_of_the_next_call_and_tried_a
     used = pool.take()
     until(lambda: not hands())
     assert pool.counts.ready == 0
-    with pytest.raises(SandboxError, match="could not make a sandbox") as raised:
+    with pytest.raises(SandboxError, match="find source path") as raised:
         pool.exchange(used)
     assert raised.value.__notes__ == ["while a pool made a spare sandbox ready"]
     with pytest.raises(SandboxError, match="not running"):
