@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from mlgym.bench.containers import CopiedContainer
@@ -62,7 +63,8 @@ def _pooled(setting: Setting) -> Measure:
     Those steps are not counted, and nothing else is timed meanwhile: so neither is disturbed.
     """
     cleaning: list[float] = []
-    with MLGymEnv(setting.laden, sandbox=setting.backend, max_steps=MANY, pool=1) as env:
+    pooled = MLGymEnv(setting.laden, sandbox=setting.backend, max_steps=MANY, pool=1)
+    with closing(pooled) as env:
         answer(env)
         _until_ready(env)
 
