@@ -46,6 +46,7 @@ class MLGymEnv(gym.Env[str, str]):
     as "runsc". With `branching` also a finished episode can be restored; what it came to is then
     never a score. `memory` is a folder in which notes outlive the episode. `literature` is a
     service's name ("arxiv", "arxiv=URL") or a `Literature`; the tool is off where it is None.
+    `pool` spare sandboxes stand ready, so that `reset` need not wait; 0 resets in place.
 
     Raises:
         ConfigError, TaskError: an unknown name, a bad value, a broken task. Nothing is started yet.
@@ -69,6 +70,7 @@ class MLGymEnv(gym.Env[str, str]):
         branching: bool = False,
         memory: str | Path | KeptNotes | None = None,
         literature: str | Literature | None = None,
+        pool: int = 0,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigError(f"render_mode is {render_mode!r}, expected 'ansi', 'human' or None")
@@ -83,7 +85,7 @@ class MLGymEnv(gym.Env[str, str]):
         self.action_space = Unicode(wording.ACTIONS.max_length)
         self.observation_space = Unicode(wording.OBSERVATIONS.max_length)
         self.laboratory = Laboratory(
-            self.task, sandbox, data, data_seed, with_solution=solution, runtime=runtime
+            self.task, sandbox, data, data_seed, pool, with_solution=solution, runtime=runtime
         )
         self.last_transition: Transition | None = None
         self._reward = reward_function(reward)

@@ -1,6 +1,7 @@
 """What an environment holds from its first reset to its close: data, sandbox, grader.
 
-Acquired by `open`, released by `close`; between two episodes the sandbox is reset in place.
+Acquired by `open`, released by `close`. Between two episodes the sandbox is reset in place or, with
+a pool, exchanged for one that was cleaned in the background.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from mlgym.errors import SandboxError
 from mlgym.sandbox.backends import choose_backend, load_backend
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.images import require_environment
+from mlgym.sandbox.pool import Pool, Pools
 from mlgym.task.data import Prepared, choose_profile, find_prepared, missing_data, prepare
 from mlgym.task.grading import Grader
 from mlgym.task.spec import Task
@@ -37,6 +39,7 @@ class Laboratory:
     """One environment's. Names are resolved at construction, nothing is acquired before `open`.
 
     `gpu_ids`, set before `open`, are the GPUs that the workspace gets where the task asks for some.
+    So is `pools`, by those who share some; otherwise there are `pool` spare sandboxes of its own.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Laboratory:
         sandbox: str,
         data: str,
         data_seed: int,
+        pool: int = 0,
         *,
         with_solution: bool = False,
         runtime: str | None = None,
@@ -57,6 +61,8 @@ class Laboratory:
         self.gpu_ids: tuple[str, ...] = ()
         self._with_solution = with_solution
         self._held = ExitStack()
+        self._own_pools = self.pools = Pools(pool)
+        self._pool: Pool | None = None
         self.sandbox: Sandbox | None = None
         self._grader: Grader | None = None
 
@@ -74,12 +80,11 @@ class Laboratory:
         """
         try:
             if self.sandbox is not None and self._grader is not None:
-                self.sandbox.reset()
+                self._renew(self.sandbox)
                 return self._grader
             prepared = self._prepared()
             grader = self._held.enter_context(Grader(self._task, prepared, self.backend))
-            sandbox = self.backend(self._spec(prepared))
-            self._held.enter_context(sandbox)
+            self.sandbox = self._first_sandbox(self._spec(prepared))
         except OSError as error:
             self.close()
             raise SandboxError(f"no workspace can be had: {error}") from error
@@ -87,8 +92,22 @@ class Laboratory:
             # Also where a reset failed: what is left of that sandbox cannot be started again.
             self.close()
             raise
-        self.sandbox, self._grader = sandbox, grader
+        self._grader = grader
         return grader
+
+    def _first_sandbox(self, spec: SandboxSpec) -> Sandbox:
+        if not self.pools.spares:
+            return self._held.enter_context(self.backend(spec))
+        self._pool = self.pools.of(self.backend_name, self.backend, spec)
+        return self._pool.take()
+
+    def _renew(self, used: Sandbox) -> None:
+        if self._pool is None:
+            used.reset()
+            return
+        # From now on it is the pool's, whatever happens.
+        self.sandbox = None
+        self.sandbox = self._pool.exchange(used)
 
     def export_workspace(self, max_bytes: int) -> Iterator[bytes]:
         """The regular files of the workspace, data not among them, as a tar stream.
@@ -107,8 +126,13 @@ class Laboratory:
 
     def close(self) -> None:
         """Release everything. Idempotent."""
-        self.sandbox = self._grader = None
+        used, self.sandbox = self.sandbox, None
+        pool, self._pool = self._pool, None
+        self._grader = None
+        if pool is not None and used is not None:
+            pool.give_back(used)
         self._held.close()
+        self._own_pools.close()
 
     def _prepared(self) -> Prepared:
         found = find_prepared(self._task, self.profile, self.data_seed)

@@ -35,6 +35,7 @@ UNITS = {
     "steps_per_s_2": "1/s",
     "cold_start": "ms",
     "reset": "ms",
+    "reset_pooled": "ms",
     "output_1mb": "ms",
     "output_16mb": "ms",
     "timeout_sleep": "ms",
@@ -65,6 +66,7 @@ VECTOR_GATED = {"vector_steps", "vector_gain", "vector_memory", "vector_start"}
 GATED = {
     "step_p50",
     "reset",
+    "reset_pooled",
     "output_1mb",
     "timeout_sleep",
     "timeout_busy_loop",

@@ -52,6 +52,7 @@ _EVERYWHERE = {
     "timeout_busy_loop": Gate(_LATE_MS, "value"),
     "timeout_deaf": Gate(_LATE_MS, "value"),
     "output_1mb": Gate(_OUTPUT_1MB_MS, "value"),
+    "reset_pooled": Gate(0.3),
 }
 GATES: Mapping[str, Mapping[str, Gate]] = {
     "bubblewrap": {

@@ -198,7 +198,9 @@ def _in_force(spec: SandboxSpec, cores: int, group: Group | None, why_none: str)
     else:
         better = f"a control group would hold it for the sandbox as a whole; {why_none}"
         weaker = {"memory_bytes": better, "disk_bytes": f"it counts apart from memory: {better}"}
-    limits = replace(spec.limits, cpus=float(cores))
+    # Bound to whole cores; a control group may hold a part of one.
+    part = spec.limits.cpus if group is not None and "cpus" in group.mechanism else None
+    limits = replace(spec.limits, cpus=min(part or cores, float(cores)))
     held = {name: how for name, how in mechanism.items() if getattr(limits, name) is not None}
     return replace(limits, mechanism=held, weaker=weaker)
 

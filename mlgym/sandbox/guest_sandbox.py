@@ -42,6 +42,12 @@ class GuestSandbox:
         """
         return self._launcher.pids()
 
+    @property
+    def seems_alive(self) -> bool:
+        """Whether it runs and its end was not seen: what can be told without asking it."""
+        session = self._session
+        return session is not None and session.lost is None and not session.has_news
+
     def start(self) -> None:
         if self._session is not None:
             return

@@ -11,8 +11,26 @@ from pathlib import Path
 def descendants(root: int) -> list[int]:
     """`root` and all that descends from it, parents before children; empty where it is gone.
 
-    Read from `/proc` in one pass. Processes that come or go meanwhile may be missed.
+    Read from `/proc`. Processes that come or go meanwhile may be missed.
     """
+    if not Path(f"/proc/{root}/task/{root}/children").exists():
+        return _by_scan(root)
+    found = [root]
+    for pid in found:
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - as below
+                found += _children(f"/proc/{pid}/task/{thread}/children")
+    return found
+
+
+def _children(path: str) -> list[int]:
+    with contextlib.suppress(OSError), open(path) as file:  # noqa: PTH123 - as below
+        return [int(word) for word in file.read().split()]
+    return []
+
+
+def _by_scan(root: int) -> list[int]:
+    """The same where the kernel names nobody's children: by everybody's parents, in one pass."""
     below: defaultdict[int, list[int]] = defaultdict(list)
     seen: set[int] = set()
     for name in os.listdir("/proc"):  # noqa: PTH208 - a fifth of the cost of Path objects

@@ -78,6 +78,8 @@ _OF_PID_1 = {
     "setpriority": (1, (141, 140)),
     "ioprio_set": (1, (251, 30)),
 }
+# Which processes of a user, all at once: the guest may be one of them.
+_OF_A_USER = {"setpriority": (2, (141, 140)), "ioprio_set": (3, (251, 30))}
 _CLONE = (56, 220)
 _IOCTL = (16, 29)
 _SOCKET = (41, 198)
@@ -157,6 +159,10 @@ def program(machine: str | None = None, *, strict: bool = False) -> bytes:
         *(
             _argument(numbers[column], index, _EQUAL, (1,), errno.EPERM)
             for index, numbers in _OF_PID_1.values()
+        ),
+        *(
+            _argument(numbers[column], 0, _EQUAL, (which,), errno.EPERM)
+            for which, numbers in _OF_A_USER.values()
         ),
         _op(_RETURN, _ALLOW),
     ]

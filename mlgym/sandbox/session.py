@@ -185,6 +185,11 @@ class GuestSession:
             words = f"status {status}: {channel.stderr.strip()}"
             raise self._fail(f"{what} failed inside ({words})")
 
+    @property
+    def has_news(self) -> bool:
+        """Whether the guest has said what nobody read: between two requests that is its end."""
+        return bool(self._input.now())
+
     def close(self) -> None:
         self.lost = self.lost or "it was closed"
         self._let_go()

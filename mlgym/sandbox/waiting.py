@@ -57,6 +57,10 @@ class Readiness:
             for fd in self._fds:
                 loop.release(fd)
 
+    def now(self) -> Ready:
+        """The descriptors that are ready at this moment."""
+        return self._poller.poll(0)
+
 
 def within_strand() -> bool:
     """Whether this is one of many pieces of work in a loop."""

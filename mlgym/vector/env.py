@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError
+from mlgym.sandbox.pool import Pools
 from mlgym.vector.arguments import chosen_by, different_ids, find_tasks, mode_of, seeds_for
 from mlgym.vector.batching import batched
 from mlgym.vector.curriculum import Sampler, round_robin
@@ -40,9 +41,10 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
     """`num_envs` environments of a task, or of several: see `mlgym.make_vec`.
 
     Made by `gym.make_vec("mlgym/...-v1", num_envs=64, autoreset_mode=...)`; the mode is a plain
-    keyword, `AutoresetMode.DISABLED` by default, and `kwargs` are those of `MLGymEnv`. Observations
-    and actions are tuples of `num_envs` texts, rewards and flags arrays of shape `(num_envs,)`,
-    infos as Gymnasium lays them out.
+    keyword, `AutoresetMode.DISABLED` by default, and `kwargs` are those of `MLGymEnv`. One `pool`
+    of spare sandboxes is for all environments of a task. Observations and actions are tuples of
+    `num_envs` texts, rewards and flags arrays of shape `(num_envs,)`, infos as Gymnasium lays them
+    out.
 
     Beside `step` there are `step_async` and `step_wait`, and for those who need not wait for all
     `send` and `recv`. All of them are for one thread.
@@ -64,6 +66,7 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
         sampler: Sampler | None = None,
+        pool: int = 0,
         **kwargs: Any,
     ) -> None:
         if num_envs < 1:
@@ -74,8 +77,12 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
         if mixed and sampler is None:
             sampler = round_robin
 
+        self._pools = Pools(pool, many=True)
+
         def make(name: str) -> MLGymEnv:
-            return MLGymEnv(found[name], **kwargs)
+            env = MLGymEnv(found[name], **kwargs)
+            env.laboratory.pools = self._pools
+            return env
 
         self.num_envs = num_envs
         self._seats = [Seat(number, make, tuple(found), sampler) for number in range(num_envs)]
@@ -245,6 +252,7 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
     def close_extras(self, **kwargs: Any) -> None:
         """Release every sandbox, steps under way included."""
         del kwargs
+        self._pools.close()
         self._room.close()
 
     def __enter__(self) -> Self:

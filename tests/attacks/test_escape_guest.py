@@ -86,9 +86,11 @@ ROWS = (
         "the scheduling of PID 1",
         """
         attempt("nice", os.setpriority, os.PRIO_PROCESS, 1, 19)
+        attempt("nice, of all", os.setpriority, os.PRIO_USER, 0, 19)
         attempt("idle", os.sched_setscheduler, 1, os.SCHED_IDLE, os.sched_param(0))
         call("cores", 203, 122, 1, 8, struct.pack("=Q", 1))
         call("disk", 251, 30, 1, 1, 3 << 13)
+        call("disk, of all", 251, 30, 3, 0, 3 << 13)
         """,
     ),
     Attack(

@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlgym.errors import SandboxError
 from mlgym.sandbox import seccomp, slots
-from mlgym.sandbox.bubblewrap import BubblewrapSandbox, reap
+from mlgym.sandbox.bubblewrap import BubblewrapSandbox, _in_force, reap
 from mlgym.sandbox.bwrap import find_bwrap
+from mlgym.sandbox.cgroups import Group
 from mlgym.sandbox.conformance import conformance_spec
 
 OWNER = """
@@ -113,6 +115,15 @@ def test_two_sandboxes_are_two_users_in_two_slots() -> None:
         first.release()
         second.release()
         first.release()
+
+
+def test_a_part_of_a_core_that_a_control_group_holds_is_the_limit_in_force(tmp_path: Path) -> None:
+    spec = conformance_spec(tmp_path)
+    spec = replace(spec, limits=replace(spec.limits, cpus=1.5))
+    held = Group(tmp_path, {"cpus": "cgroup v2 cpu.max, for the whole sandbox"})
+    assert _in_force(spec, 2, held, "").cpus == 1.5
+    assert _in_force(spec, 1, held, "").cpus == 1.0
+    assert _in_force(spec, 2, None, "none is delegated").cpus == 2.0
 
 
 def test_a_program_that_fails_to_start_explains_itself(
