@@ -14,6 +14,7 @@ from mlgym.sandbox.backends import choose_backend, load_backend
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.images import require_environment
 from mlgym.task.data import Prepared, choose_profile, find_prepared, missing_data, prepare
+from mlgym.task.graders import Graders, Grades
 from mlgym.task.grading import Grader
 from mlgym.task.spec import Task
 from mlgym.task.workspace import staged_workspace
@@ -36,6 +37,7 @@ class Origin:
 class Laboratory:
     """One environment's. Names are resolved at construction, nothing is acquired before `open`.
 
+    `graders`, set before `open`, are shared with others; where None it has a grader of its own.
     `gpu_ids`, set before `open`, are the GPUs that the workspace gets where the task asks for some.
     """
 
@@ -55,16 +57,18 @@ class Laboratory:
         self.profile = choose_profile(task, data, data_seed)
         self.data_seed = data_seed
         self.gpu_ids: tuple[str, ...] = ()
+        self.graders: Graders | None = None
+        self._runtime = runtime
         self._with_solution = with_solution
         self._held = ExitStack()
         self.sandbox: Sandbox | None = None
-        self._grader: Grader | None = None
+        self._grader: Grades | None = None
 
     @property
     def origin(self) -> Origin:
         return Origin(self._task.spec.id, self._task.sha256, self.profile, self.data_seed)
 
-    def open(self) -> Grader:
+    def open(self) -> Grades:
         """Bring the sandbox to a fresh start, and give the (warm) grader.
 
         Raises:
@@ -77,7 +81,7 @@ class Laboratory:
                 self.sandbox.reset()
                 return self._grader
             prepared = self._prepared()
-            grader = self._held.enter_context(Grader(self._task, prepared, self.backend))
+            grader = self._grading(prepared)
             sandbox = self.backend(self._spec(prepared))
             self._held.enter_context(sandbox)
         except OSError as error:
@@ -89,6 +93,14 @@ class Laboratory:
             raise
         self.sandbox, self._grader = sandbox, grader
         return grader
+
+    def _grading(self, prepared: Prepared) -> Grades:
+        def make() -> Grader:
+            return Grader(self._task, prepared, self.backend)
+
+        if self.graders is None:
+            return self._held.enter_context(make())
+        return self.graders.of((self.origin, self.backend_name, self._runtime), make)
 
     def export_workspace(self, max_bytes: int) -> Iterator[bytes]:
         """The regular files of the workspace, data not among them, as a tar stream.

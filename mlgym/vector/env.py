@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError
+from mlgym.task.graders import Graders
 from mlgym.vector.arguments import chosen_by, different_ids, find_tasks, mode_of, seeds_for
 from mlgym.vector.batching import batched
 from mlgym.vector.curriculum import Sampler, round_robin
@@ -42,7 +43,8 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
     Made by `gym.make_vec("mlgym/...-v1", num_envs=64, autoreset_mode=...)`; the mode is a plain
     keyword, `AutoresetMode.DISABLED` by default, and `kwargs` are those of `MLGymEnv`. Observations
     and actions are tuples of `num_envs` texts, rewards and flags arrays of shape `(num_envs,)`,
-    infos as Gymnasium lays them out.
+    infos as Gymnasium lays them out. `graders` is how many may grade at once, as many as there are
+    cores where None, or a `Graders` of yours, which others may share.
 
     Beside `step` there are `step_async` and `step_wait`, and for those who need not wait for all
     `send` and `recv`. All of them are for one thread.
@@ -64,6 +66,7 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
         sampler: Sampler | None = None,
+        graders: int | Graders | None = None,
         **kwargs: Any,
     ) -> None:
         if num_envs < 1:
@@ -74,8 +77,13 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
         if mixed and sampler is None:
             sampler = round_robin
 
+        self._graders = graders if isinstance(graders, Graders) else Graders(graders)
+        self._own_graders = self._graders is not graders
+
         def make(name: str) -> MLGymEnv:
-            return MLGymEnv(found[name], **kwargs)
+            env = MLGymEnv(found[name], **kwargs)
+            env.laboratory.graders = self._graders
+            return env
 
         self.num_envs = num_envs
         self._seats = [Seat(number, make, tuple(found), sampler) for number in range(num_envs)]
@@ -246,6 +254,8 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
         """Release every sandbox, steps under way included."""
         del kwargs
         self._room.close()
+        if self._own_graders:
+            self._graders.close()
 
     def __enter__(self) -> Self:
         return self
