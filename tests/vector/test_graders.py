@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -61,13 +62,11 @@ def answered(make: Make, count: int, **kwargs: object) -> MLGymVectorEnv:
 
 def test_environments_share_graders_and_each_gets_its_own_score(make: Make) -> None:
     with Graders(2) as graders:
-        envs = answered(make, 4, graders=graders)
+        envs = answered(make, 3, graders=graders)
         assert referees(graders) == []
-        for _ in range(2):
-            infos = envs.step(["validate"] * 4)[4]
-            assert infos["metrics"]["value"].tolist() == [0, 1, 2, 3]
-            warm = referees(graders)
-            assert len(warm) == 2
+        assert envs.step(["validate"] * 3)[4]["metrics"]["value"].tolist() == [0, 1, 2]
+        warm = referees(graders)
+        assert len(warm) == 2
         envs.close()
         assert referees(graders) == warm  # they are not the vector's to end
     assert referees(graders) == []
@@ -76,13 +75,13 @@ def test_environments_share_graders_and_each_gets_its_own_score(make: Make) -> N
 
 def test_scores_do_not_depend_on_who_graded_what_before(number_task: Path, make: Make) -> None:
     (number_task / "grader" / "grade.py").write_text(NOSY)
-    envs = answered(make, 3, graders=2)
-    found = [envs.step(["validate"] * 3)[4]["metrics"]["value"].tolist() for _ in range(2)]
+    envs = answered(make, 2, graders=1)
+    found = [envs.step(["validate"] * 2)[4]["metrics"]["value"].tolist() for _ in range(2)]
     with MLGymEnv(number_task, sandbox="bubblewrap") as alone:
         alone.reset(seed=5)
         alone.step("echo 7 > answer.txt")
         value = alone.step("validate")[4]["metrics"]["value"]
-    assert found == [[value] * 3] * 2
+    assert found == [[value] * 2] * 2
 
 
 def test_siblings_step_on_while_some_are_graded_and_some_wait_for_a_grader(
@@ -108,23 +107,21 @@ def test_siblings_step_on_while_some_are_graded_and_some_wait_for_a_grader(
     assert time.thread_time() - busy < 0.7  # nobody looks again and again
 
 
-def test_a_grader_that_is_lost_is_replaced(make: Make) -> None:
+def test_a_lost_grader_is_replaced_and_a_bug_harms_nobody_who_is_graded_after(make: Make) -> None:
     with Graders(1) as graders:
-        envs = answered(make, 2, graders=graders)
-        envs.step(["validate"] * 2)
+        envs = answered(make, 3, graders=graders)
+        envs.step(("validate", "echo none > answer.txt", "true"))
         (lost,) = referees(graders)
-        os.kill(lost.pids()[-1], signal.SIGKILL)
-        assert envs.step(["validate"] * 2)[4]["metrics"]["value"].tolist() == [0, 1]
+        for pid in lost.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert envs.step(("validate", "true", "true"))[4]["metrics"]["value"][0] == 0
         assert referees(graders) != [lost]
-
-
-def test_a_bug_in_a_grader_harms_nobody_who_is_graded_after(make: Make) -> None:
-    envs = answered(make, 3, graders=1)
-    envs.step(("echo bug > answer.txt", "echo none > answer.txt", "true"))
-    texts, _, _, truncations, infos = envs.step(["validate"] * 3)
-    assert truncations.tolist() == [True, False, False]
-    assert "found 'none'" in texts[1]
-    assert infos["metrics"]["value"][2] == 2
+        envs.step(("echo bug > answer.txt", "true", "true"))
+        texts, _, _, truncations, infos = envs.step(["validate"] * 3)
+        assert truncations.tolist() == [True, False, False]
+        assert "found 'none'" in texts[1]
+        assert infos["metrics"]["value"][2] == 2
 
 
 def test_graders_of_another_task_make_room(
@@ -136,9 +133,9 @@ def test_graders_of_another_task_make_room(
     with Graders(1) as graders, make_vec(folders, 2, graders=graders) as envs:
         envs.reset(seed=0)
         envs.step(["echo 1 > answer.txt"] * 2)
-        for _ in range(2):
-            assert envs.step(["validate"] * 2)[4]["metrics"]["value"].tolist() == [1, 6]
-            assert len(referees(graders)) == 1
+        assert envs.step(["validate"] * 2)[4]["metrics"]["value"].tolist() == [1, 6]
+        assert len(referees(graders)) == 1
+        assert envs.step(("validate", "true"))[4]["metrics"]["value"][0] == 1
 
 
 def test_who_waits_for_a_grader_ends_with_the_vector(number_task: Path, make: Make) -> None:
@@ -170,13 +167,13 @@ def test_environments_in_threads_share_graders_too(number_task: Path) -> None:
             found[number] = env.step("validate")[4]["metrics"]["value"]
 
     with Graders(1) as graders:
-        threads = [threading.Thread(target=validate, args=(number,)) for number in range(3)]
+        threads = [threading.Thread(target=validate, args=(number,)) for number in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
         assert len(referees(graders)) == 1
-    assert found == {0: 0.0, 1: 1.0, 2: 2.0}
+    assert found == {0: 0.0, 1: 1.0}
 
 
 def test_there_must_be_a_grader_at_least(make: Make) -> None:
