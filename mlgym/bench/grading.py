@@ -40,7 +40,7 @@ def validation(setting: Setting) -> list[Measure]:
         ours = _Meter(lambda: _validate(env), lambda: _ours_s(contained))
         alone = _Meter(lambda: play_alone(env.task), _reaped_s)
         seconds = in_turn(timed(ours), timed(alone), setting.plan.validations)
-    detail = f"{GAME}: processes start anew each time, numpy included, on both sides; gate + 20 ms"
+    detail = f"{GAME}: processes start anew each time, numpy included, on both sides"
     spent = measure(
         setting.backend,
         "validate_cpu",

@@ -95,6 +95,7 @@ def measure(
         held = value if gate.on == "value" else ratio
         if gate.free and value and reference:
             held = (value - gate.free) / reference
+            detail += f"; {gate.free:g} {unit} are beside the gate"
         ok = held is not None and held <= gate.at_most
     return Measure(
         name=name,
