@@ -10,6 +10,7 @@ import importlib.util
 import os
 import random
 import sys
+import time
 from types import ModuleType
 
 TYPE_CHECKING = False
@@ -102,8 +103,11 @@ def be_alone() -> None:
     import resource
     import signal
 
+    # All that it may signal, but for itself; on a busy machine they take a while to be gone.
     with contextlib.suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)  # all that it may signal, but for itself
+        for _ in range(2000):
+            os.kill(-1, signal.SIGKILL)
+            time.sleep(0.001)
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
