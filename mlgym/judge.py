@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mlgym.errors import SubmissionError, TaskError
 from mlgym.reward import BaselineScorer
 from mlgym.sandbox.base import Sandbox
-from mlgym.task.grading import Grader
+from mlgym.task.graders import Grades
 from mlgym.task.spec import Task
 from mlgym.task.submission import Files, collect
 from mlgym.types import ExitReason, Score, ScoreSource, Split
@@ -39,7 +39,7 @@ class Judge:
     """One episode's. `grader` is warm and outlives it. `kept` is the best so far."""
 
     def __init__(
-        self, task: Task, grader: Grader, scorer: BaselineScorer, kept: Best | None = None
+        self, task: Task, grader: Grades, scorer: BaselineScorer, kept: Best | None = None
     ) -> None:
         self._task = task
         self._grader = grader

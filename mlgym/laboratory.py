@@ -16,6 +16,7 @@ from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.images import require_environment
 from mlgym.sandbox.pool import Pool, Pools
 from mlgym.task.data import Prepared, choose_profile, find_prepared, missing_data, prepare
+from mlgym.task.graders import Graders, Grades
 from mlgym.task.grading import Grader
 from mlgym.task.spec import Task
 from mlgym.task.workspace import staged_workspace
@@ -38,6 +39,7 @@ class Origin:
 class Laboratory:
     """One environment's. Names are resolved at construction, nothing is acquired before `open`.
 
+    `graders`, set before `open`, are shared with others; where None it has a grader of its own.
     `gpu_ids`, set before `open`, are the GPUs that the workspace gets where the task asks for some.
     So is `pools`, by those who share some; otherwise there are `pool` spare sandboxes of its own.
     """
@@ -59,18 +61,20 @@ class Laboratory:
         self.profile = choose_profile(task, data, data_seed)
         self.data_seed = data_seed
         self.gpu_ids: tuple[str, ...] = ()
+        self.graders: Graders | None = None
+        self._runtime = runtime
         self._with_solution = with_solution
         self._held = ExitStack()
         self._own_pools = self.pools = Pools(pool)
         self._pool: Pool | None = None
         self.sandbox: Sandbox | None = None
-        self._grader: Grader | None = None
+        self._grader: Grades | None = None
 
     @property
     def origin(self) -> Origin:
         return Origin(self._task.spec.id, self._task.sha256, self.profile, self.data_seed)
 
-    def open(self) -> Grader:
+    def open(self) -> Grades:
         """Bring the sandbox to a fresh start, and give the (warm) grader.
 
         Raises:
@@ -83,7 +87,7 @@ class Laboratory:
                 self._renew(self.sandbox)
                 return self._grader
             prepared = self._prepared()
-            grader = self._held.enter_context(Grader(self._task, prepared, self.backend))
+            grader = self._grading(prepared)
             self.sandbox = self._first_sandbox(self._spec(prepared))
         except OSError as error:
             self.close()
@@ -108,6 +112,14 @@ class Laboratory:
         # From now on it is the pool's, whatever happens.
         self.sandbox = None
         self.sandbox = self._pool.exchange(used)
+
+    def _grading(self, prepared: Prepared) -> Grades:
+        def make() -> Grader:
+            return Grader(self._task, prepared, self.backend)
+
+        if self.graders is None:
+            return self._held.enter_context(make())
+        return self.graders.of((self.origin, self.backend_name, self._runtime), make)
 
     def export_workspace(self, max_bytes: int) -> Iterator[bytes]:
         """The regular files of the workspace, data not among them, as a tar stream.

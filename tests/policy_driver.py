@@ -24,6 +24,7 @@ from mlgym_kit_referee import Player  # noqa: E402
 class Relay:
     def __init__(self, process):
         self.pipe = kit.Pipe(process.stdout.fileno(), process.stdin.fileno())
+        self.pipe.receive()  # that it is ready
 
     def send(self, header, body):
         self.pipe.send(header, body)

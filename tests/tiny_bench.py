@@ -43,6 +43,7 @@ UNITS = {
     "timeout_deaf": "ms",
     "timeout_deaf_return": "ms",
     "validate": "ms",
+    "validate_cpu": "ms",
     "memory": "MB",
     "memory_5mb": "MB",
     "write_4kb": "ms",

@@ -17,10 +17,14 @@ MS = 1e3
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The most that a ratio, or a value in the measure's own unit, may be."""
+    """The most that a ratio, or a value in the measure's own unit, may be.
+
+    `free` is how much of the value, in its unit, is left out of the ratio that is held to it.
+    """
 
     at_most: float
     on: Literal["ratio", "value"] = "ratio"
+    free: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Measure:
 
 
 _LATE_MS, _OUTPUT_1MB_MS = 100.0, 20.0
+_VALIDATE = Gate(1.5, free=20.0)
 _EVERYWHERE = {
     "timeout_sleep": Gate(_LATE_MS, "value"),
     "timeout_busy_loop": Gate(_LATE_MS, "value"),
@@ -60,6 +65,7 @@ GATES: Mapping[str, Mapping[str, Gate]] = {
         "step_p50": Gate(4.0),
         "cold_start": Gate(4.0),
         "reset": Gate(1.5),
+        "validate": _VALIDATE,
         "vector_steps": Gate(round(1 / 0.6, 3)),
         "vector_gain": Gate(round(1 / 1.3, 3)),
         "vector_start": Gate(round(1 / 1.5, 3)),
@@ -88,6 +94,9 @@ def measure(
     ok = None
     if gate is not None:
         held = value if gate.on == "value" else ratio
+        if gate.free and value and reference:
+            held = (value - gate.free) / reference
+            detail += f"; {gate.free:g} {unit} are beside the gate"
         ok = held is not None and held <= gate.at_most
     return Measure(
         name=name,

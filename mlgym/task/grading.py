@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -33,8 +34,18 @@ from mlgym.types import Split
 ANSWERS_INSIDE = "/answers"
 GRADER_INSIDE = "/grader"
 KIT_INSIDE = "/opt/mlgym/kit"
-_ALIVE_S = 15.0
+_ALIVE_S, _READY_S = 15.0, 60.0
 KIT_FILES = ("kit.py", "kit_csv.py", "kit_player.py", "kit_referee.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Who takes part in a grading: sandboxes, and the links to the kit's process in each."""
+
+    referee: Sandbox
+    link: FrameLink
+    player: Sandbox | None
+    players_link: FrameLink | None
 
 
 class Grader:
@@ -60,9 +71,8 @@ class Grader:
             SandboxError: the infrastructure failed.
         """
         try:
-            referee, player = self._sandboxes()
             with _alone() if self._task.spec.grader.timed else nullcontext():
-                outcome = self._run(referee, player, files, split)
+                outcome = self._run(self._begun(files, split), files)
         except OSError as error:
             self.close()
             raise SandboxError(f"the grading sandbox cannot be had: {error}") from error
@@ -89,20 +99,37 @@ class Grader:
     ) -> None:
         self.close()
 
-    def _sandboxes(self) -> tuple[Sandbox, Sandbox | None]:
-        """Referee's and player's: the warm ones, or new ones where those were lost."""
+    def _begun(self, files: Files, split: Split) -> Sides:
+        """The submission laid, the referee at work, the player waiting to be asked.
+
+        Warm sandboxes that were lost are replaced.
+        """
+        warm = self._referee is not None
         try:
-            for sandbox in (self._referee, self._player):
-                if sandbox is not None:
-                    _check_alive(sandbox)
+            return self._begin(files, split)
         except SandboxError:
+            if not warm:
+                raise
             # Nothing of this submission has run in them: no fault of anybody's to be told of.
             self.close()
+            return self._begin(files, split)
+
+    def _begin(self, files: Files, split: Split) -> Sides:
         if self._referee is None:
             self._referee = self._start("referee", self._answer_mounts())
         if self._task.spec.submission.kind != "predictions" and self._player is None:
             self._player = self._start("player", ())
-        return self._referee, self._player
+        referee, player = self._referee, self._player
+        link = FrameLink(referee.open(_command("referee")))
+        other = None if player is None else FrameLink(player.open(_command("player")))
+        _await_ready(link)
+        if player is None:
+            _lay(referee, files)
+        link.send(self._order(split))
+        if player is not None and other is not None:
+            _await_ready(other)
+            _lay(player, files)
+        return Sides(referee, link, player, other)
 
     def _clear(self) -> None:
         """What a submission left or left running has no part in what comes next."""
@@ -133,21 +160,15 @@ class Grader:
         )
         return self._held.enter_context(sandbox)
 
-    def _run(
-        self, referee: Sandbox, player: Sandbox | None, files: Files, split: Split
-    ) -> dict[str, Any]:
+    def _run(self, sides: Sides, files: Files) -> dict[str, Any]:
         """Let the referee work until its outcome, relaying what it asks of the player.
 
         `timeout_s` is what the referee's own work may take, and again all the player's answers.
         """
         seconds = self._task.spec.grader.timeout_s
-        _lay(player or referee, files)
-        link = FrameLink(referee.open(_command("referee")))
-        relay = None
-        if player is not None:
-            first = FrameLink(player.open(_command("player")))
-            relay = PlayerRelay(first, lambda: _fresh(player, files), seconds)
-        link.send(self._order(split))
+        link, player, relay = sides.link, sides.player, None
+        if player is not None and sides.players_link is not None:
+            relay = PlayerRelay(sides.players_link, lambda: _fresh(player, files), seconds)
         left = seconds
         while True:
             began = time.monotonic()
@@ -155,7 +176,7 @@ class Grader:
                 header, body = link.receive(max(0.0, left))
                 message = _message(header)
             except FrameTimeoutError:
-                _check_alive(referee)
+                _check_alive(sides.referee)
                 raise self._failed(f"it did not answer within {seconds:g} s") from None
             except (FrameError, ValueError, TypeError) as error:
                 raise self._failed(str(error)) from None
@@ -209,6 +230,14 @@ def kit_folder() -> Path:
     return laid_folder("kit", contents, compiled=True)
 
 
+def _await_ready(link: FrameLink) -> None:
+    """Until a kit's process, of which nothing of a task's was asked yet, says that it is there."""
+    try:
+        link.receive(_READY_S)
+    except FrameError as error:
+        raise SandboxError(f"the sandbox does not start a process: {error}") from None
+
+
 def _check_alive(sandbox: Sandbox) -> None:
     """Raises SandboxError where the sandbox itself does not answer, whatever runs inside."""
     # Not by a command of the shell: that may be answered while the guest is not there.
@@ -234,8 +263,10 @@ def _command(role: str) -> list[str]:
 def _fresh(player: Sandbox, files: Files) -> FrameLink:
     """The submission in a wiped sandbox, and a new process of it."""
     player.reset()
+    link = FrameLink(player.open(_command("player")))
     _lay(player, files)
-    return FrameLink(player.open(_command("player")))
+    _await_ready(link)
+    return link
 
 
 @contextmanager

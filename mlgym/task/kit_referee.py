@@ -34,8 +34,6 @@ else:
         unpack_values,
     )
 
-LITTLE = 1 << 20
-"""Arrays of so many bytes go to `play` as JSON: the player need not import numpy for them."""
 CALL_S = 60.0
 """The time limit of a player's answer, in seconds, where a grader sets none."""
 
@@ -108,10 +106,8 @@ class Player:
 
         `last` is the array of the opponents' last moves, one row a match, or, in round one, the
         number of matches. `function(history)` is called once a match, its history being a list of
-        `(own move, opponent's move)`. Returns the list of moves, as JSON gave them.
+        `(own move, opponent's move)`. Returns the list of moves, each of what JSON has.
         """
-        if not isinstance(last, int) and last.nbytes <= LITTLE:
-            last = last.tolist()
         return self._ask("play", [function, last], timeout_s)
 
     def _ask(self, request: str, values: list[Any], timeout_s: float) -> Any:
@@ -120,7 +116,7 @@ class Player:
             raise RuntimeError("the player has not been told to load() anything")
         if not float(timeout_s) > 0:
             raise ValueError(f"timeout_s is {timeout_s!r}, expected seconds")
-        items, body = pack_values(values)
+        items, body = pack_values(values, listed=request == "play")
         # It cannot be known beforehand: an answer that was sent too early, or twice, has another.
         ticket = secrets.token_hex(8)
         question = {"player": request, "values": items, "timeout_s": timeout_s, "ticket": ticket}

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError
 from mlgym.sandbox.pool import Pools
+from mlgym.task.graders import Graders
 from mlgym.vector.arguments import chosen_by, different_ids, find_tasks, mode_of, seeds_for
 from mlgym.vector.batching import batched
 from mlgym.vector.curriculum import Sampler, round_robin
@@ -42,9 +43,10 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
 
     Made by `gym.make_vec("mlgym/...-v1", num_envs=64, autoreset_mode=...)`; the mode is a plain
     keyword, `AutoresetMode.DISABLED` by default, and `kwargs` are those of `MLGymEnv`. One `pool`
-    of spare sandboxes is for all environments of a task. Observations and actions are tuples of
-    `num_envs` texts, rewards and flags arrays of shape `(num_envs,)`, infos as Gymnasium lays them
-    out.
+    of spare sandboxes is for all environments of a task. `graders` is how many may grade at once,
+    as many as there are cores where None, or a `Graders` of yours, which others may share.
+    Observations and actions are tuples of `num_envs` texts, rewards and flags arrays of shape
+    `(num_envs,)`, infos as Gymnasium lays them out.
 
     Beside `step` there are `step_async` and `step_wait`, and for those who need not wait for all
     `send` and `recv`. All of them are for one thread.
@@ -67,6 +69,7 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
         sampler: Sampler | None = None,
         pool: int = 0,
+        graders: int | Graders | None = None,
         **kwargs: Any,
     ) -> None:
         if num_envs < 1:
@@ -78,10 +81,12 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
             sampler = round_robin
 
         self._pools = Pools(pool, many=True)
+        self._graders = graders if isinstance(graders, Graders) else Graders(graders)
+        self._own_graders = self._graders is not graders
 
         def make(name: str) -> MLGymEnv:
             env = MLGymEnv(found[name], **kwargs)
-            env.laboratory.pools = self._pools
+            env.laboratory.pools, env.laboratory.graders = self._pools, self._graders
             return env
 
         self.num_envs = num_envs
@@ -254,6 +259,8 @@ class MLGymVectorEnv(VectorEnv[Texts, Sequence[str], NDArray[Any]]):
         del kwargs
         self._pools.close()
         self._room.close()
+        if self._own_graders:
+            self._graders.close()
 
     def __enter__(self) -> Self:
         return self

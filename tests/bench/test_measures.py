@@ -22,7 +22,9 @@ def test_a_ratio_is_how_many_times_more_we_take_whatever_the_unit() -> None:
         ("bubblewrap", "timeout_sleep", 99.0, 1.0, True),
         ("docker", "output_1mb", 21.0, 20.0, False),
         ("docker", "cold_start", 600.0, 500.0, None),
-        ("bubblewrap", "validate", 600.0, 500.0, None),
+        ("bubblewrap", "validate", 320.0, 200.0, True),
+        ("bubblewrap", "validate", 321.0, 200.0, False),
+        ("docker", "validate", 600.0, 500.0, None),
         ("another", "step_p50", 0.1, 0.1, None),
     ],
 )

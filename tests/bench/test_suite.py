@@ -30,7 +30,7 @@ def test_every_measure_stands_beside_its_reference(backend: str) -> None:
         assert measure.detail
         assert measure.against
     gated = {measure.name for measure in report.measures if measure.gate is not None}
-    assert gated == (GATED | {"cold_start"} if backend == "bubblewrap" else GATED)
+    assert gated == (GATED | {"cold_start", "validate"} if backend == "bubblewrap" else GATED)
     assert all((measure.ok is None) == (measure.gate is None) for measure in report.measures)
     assert (report.sandbox, report.pinned) == (backend, True)
     assert len(said) == 8

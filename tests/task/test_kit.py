@@ -48,6 +48,30 @@ def test_arrays_come_through_as_they_were(dtype: str, shape: tuple[int, ...]) ->
     assert found[0].flags.writeable
 
 
+@pytest.mark.parametrize("dtype", kit.DTYPES)
+@pytest.mark.parametrize("shape", [(), (0,), (2, 0), (3,), (2, 3, 4)])
+def test_listed_arrays_come_through_as_their_lists(dtype: str, shape: tuple[int, ...]) -> None:
+    array = (np.arange(np.prod(shape, dtype=int)) % 2).astype(dtype).reshape(shape)
+    items, body = kit.pack_values([array.T, "between"], listed=True)
+    found, between = kit.unpack_values(json.loads(json.dumps(items)), body)
+    assert (repr(found), between) == (repr(array.T.tolist()), "between")
+
+
+@given(st.lists(st.integers() | st.booleans()) | JSON)
+def test_listed_integers_come_through_as_they_were(value: Any) -> None:
+    items, body = kit.pack_values([value], listed=True)
+    (found,) = kit.unpack_values(json.loads(json.dumps(items)), body)
+    assert repr(found) == repr(value)
+
+
+def test_a_list_has_room_for_fewer_numbers_than_an_array() -> None:
+    many = np.zeros(kit.MAX_LISTED + 1, dtype=np.int8)
+    items, body = kit.pack_values([many], listed=True)
+    assert same(kit.unpack_values(items, body)[0], many)
+    with pytest.raises(ValueError, match="a list of shape"):
+        kit.unpack_values([{**items[0], "listed": True}], body)
+
+
 @pytest.mark.parametrize("dtype", ["object", "U3", "complex128", "datetime64[s]", "i4,i4"])
 def test_other_arrays_are_not_sent(dtype: str) -> None:
     with pytest.raises(TypeError, match="cannot be sent"):
@@ -59,7 +83,9 @@ def test_any_description_of_values_gives_values_or_an_error_that_is_caught(
     items: Any, body: bytes
 ) -> None:
     arrays = {"array": "int8", "shape": items, "size": len(body)}
-    for tried in (items, [items], [{"value": items}], [arrays], [{**arrays, "size": items}]):
+    listed = {**arrays, "shape": [len(body)], "listed": items}
+    tries = (items, [items], [{"value": items}], [arrays], [{**arrays, "size": items}], [listed])
+    for tried in (*tries, [{**arrays, "listed": True}]):
         with suppress(ValueError, LookupError, TypeError, OverflowError, RecursionError):
             kit.unpack_values(tried, body)
 
@@ -137,6 +163,7 @@ def ask(tmp_path: Path) -> Iterator[Ask]:
         assert process.stdin is not None
         assert process.stdout is not None
         pipe = kit.Pipe(os.dup(process.stdout.fileno()), process.stdin.fileno())
+        assert pipe.receive() == ({"ready": "player"}, b"")
 
         def asked(request: str, *values: Any) -> Any:
             if request == "load":

@@ -129,6 +129,16 @@ FORGED = {
     "a size that is a bool": ("say(array('int8', [1], True), body=b'1')", "nonsense"),
     "a body too short": ("say(array('int64', [4], 32), body=bytes(8))", "nonsense"),
     "a body too long": ("say(array('int8', [1], 1), body=bytes(9))", "nonsense"),
+    "a list of none": ("say({**array('int8', [2], 1), 'listed': True}, body=b'1')", "nonsense"),
+    "a list beyond C": ("say({**array('int8', [10**30], 1), 'listed': 1}, body=b'1')", "nonsense"),
+    "too long a list": (
+        "say({**array('int8', [3 << 20], 3 << 20), 'listed': 1}, body=bytes(3 << 20))",
+        "nonsense",
+    ),
+    "a list of a hundred dimensions": (
+        "say({**array('int8', [1] * 100, 1), 'listed': 1}, body=b'1')",
+        "nonsense",
+    ),
     "text": ("say({'value': 'x'})", "call 1: 'x'"),
     "half a character": ("say({'value': '\\ud800'})", "call 1"),
     "a failure of half a character": ("say(error='\\ud800')", "\\ud800"),
