@@ -1,0 +1,59 @@
+"""A Ray cluster of two nodes on this machine, of one CPU each, and nodes to be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from breakage import descendants
+
+STORE = 80_000_000
+"""Bytes that each node's object store may take."""
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """The cluster, with this process connected to it."""
+    ray = pytest.importorskip(
+        "ray", reason="Ray is not installed: `make test-integrations` installs and tests it"
+    )
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False},
+    )
+    try:
+        made.add_node(num_cpus=1, object_store_memory=STORE)
+        ray.init(address=made.address, log_to_driver=False, logging_level="error")
+        yield made
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+@pytest.fixture
+def node(cluster: Any) -> Iterator[Any]:
+    """A third node, which is removed at the end if it lives."""
+    made = cluster.add_node(num_cpus=1, object_store_memory=STORE)
+    yield made
+    if made in cluster.list_all_nodes():
+        cluster.remove_node(made, allow_graceful=True)
+
+
+@pytest.fixture
+def kill_node(cluster: Any) -> Callable[[Any], None]:
+    """Kills a node with all that runs on it, as when its machine loses power."""
+
+    def kill(made: Any) -> None:
+        raylet = made.all_processes["raylet"][0].process.pid
+        for pid in (raylet, *descendants(raylet)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        cluster.remove_node(made, allow_graceful=False)
+
+    return kill
