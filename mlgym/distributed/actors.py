@@ -33,16 +33,16 @@ def made(ray: Any, placement: Placement, wanted: Wanted, numbers: Sequence[int])
     class Seats:
         """Two threads: one does all work, one may ring while that waits."""
 
-        def __init__(self) -> None:
-            gpus = [str(one) for one in ray.get_gpu_ids()]
-            self._share = Share(wanted, numbers, gpus)
+        _share: Share
+
+        def prepare(self) -> dict[str, Any]:
+            # Not when it is made: Ray would tell of an error then as of a death.
+            self._share = Share(wanted, numbers, [str(one) for one in ray.get_gpu_ids()])
+            self._share.prepare()
+            return self._share.describe()
 
         def here(self) -> None:
             pass
-
-        def prepare(self) -> dict[str, Any]:
-            self._share.prepare()
-            return self._share.describe()
 
         def work(self, orders: Sequence[Order], most: int, rung: int) -> list[Answer]:
             return self._share.work(orders, most, rung)

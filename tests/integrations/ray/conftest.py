@@ -23,6 +23,8 @@ def cluster() -> Iterator[Any]:
     )
     from ray.cluster_utils import Cluster
 
+    # A machine that does other things too may need longer than Ray has patience by itself.
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
     made = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False},
@@ -37,12 +39,17 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture
-def node(cluster: Any) -> Iterator[Any]:
-    """A third node, which is removed at the end if it lives."""
-    made = cluster.add_node(num_cpus=1, object_store_memory=STORE)
-    yield made
-    if made in cluster.list_all_nodes():
-        cluster.remove_node(made, allow_graceful=True)
+def add_node(cluster: Any) -> Iterator[Callable[[], Any]]:
+    """Adds a node to the two. What lives of such at the end is removed."""
+    made: list[Any] = []
+
+    def add() -> Any:
+        made.append(cluster.add_node(num_cpus=1, object_store_memory=STORE))
+        return made[-1]
+
+    yield add
+    for node in set(made).intersection(cluster.list_all_nodes()):
+        cluster.remove_node(node, allow_graceful=False)
 
 
 @pytest.fixture

@@ -145,15 +145,19 @@ def test_whole_episodes_come_out_of_it_and_tasks_are_mixed(make: Make) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_killed_node_voids_its_own_episodes_and_the_others_go_on(
-    make: Make, cluster: Any, node: Any, kill_node: Callable[[Any], None], mode: AutoresetMode
+    make: Make,
+    add_node: Callable[[], Any],
+    kill_node: Callable[[Any], None],
+    mode: AutoresetMode,
 ) -> None:
+    node = add_node()
     envs = make(6, num_actors=3, cpus_per_actor=1, autoreset_mode=mode, sandbox="bubblewrap")
     envs.reset(seed=3)
     envs.step(tuple(f"A={number}" for number in range(6)))
     envs.send(["sleep 1; echo $A"] * 6, range(6))
     kill_node(node)
     # A new machine, on which the lost actor may be had again.
-    cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+    add_node()
     observations, rewards, terminations, truncations, infos = envs.step_wait()
     lost = truncations
     assert lost.sum() == 2, "one actor's share"
