@@ -74,7 +74,7 @@ def main() -> None:
     for name, found in took.items():
         middle, cpu = statistics.median(found), statistics.median(worked[name])
         print(
-            f"{name.ljust(16)} {1000 * middle:6.2f} ms a batch {told.num_envs / middle:6.0f} steps/s"
+            f"{name.ljust(16)} {1000 * middle:6.2f} ms a batch{told.num_envs / middle:7.0f} steps/s"
             f"  {middle / base:5.2f} x  {1000 * (middle - base):+6.2f} ms  CPU {1000 * cpu:6.2f} ms"
         )
 

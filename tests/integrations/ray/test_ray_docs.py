@@ -1,4 +1,4 @@
-"""The how-to on Ray, run as it is written on the cluster of these tests, and the script it names."""
+"""The how-to on Ray, run as it is written, and the script that it names."""
 
 from __future__ import annotations
 
