@@ -141,8 +141,10 @@ class Member:
 
     def answers(self) -> list[Answer]:
         """Those of the oldest call, which has ended. Raises LostError."""
-        ref, _ = self.asked.pop(0)
-        return self.get(ref)
+        found = self.get(self.asked[0][0])
+        # Not before: who interrupts that finds it again.
+        self.asked.pop(0)
+        return found
 
     def call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         return self._actor.call.remote(name, args, kwargs)

@@ -60,7 +60,7 @@ def test_a_suite_whose_worker_is_killed_ends_as_one_that_nobody_disturbed(
 ) -> None:
     process = house.start(*words(house, "killed"), "--ray", cluster.address, "--json")
     suite = house.folder / "killed"
-    assert wait_for(lambda: list(suite.glob("*toolcaller*/run.json")), 60)
+    assert wait_for(lambda: list(suite.glob("*toolcaller*/run.json")), 200)
     assert wait_for(lambda: players(cluster), 10)
     victim = parent(players(cluster)[0])
     assert "ray::" in Path(f"/proc/{victim}/cmdline").read_text()
@@ -76,7 +76,7 @@ def test_a_suite_that_is_interrupted_is_gone_on_with_anywhere(
 ) -> None:
     suite = house.folder / "interrupted"
     process = house.start(*words(house, suite.name), "--ray", cluster.address)
-    assert wait_for(lambda: list(suite.glob("*toolcaller*/run.json")), 60)
+    assert wait_for(lambda: list(suite.glob("*toolcaller*/run.json")), 200)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
