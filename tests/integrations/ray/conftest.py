@@ -15,6 +15,14 @@ STORE = 80_000_000
 """Bytes that each node's object store may take."""
 
 
+def patiently(start: Callable[[], Any]) -> Any:
+    """What `start` gives, tried again: Ray gives up after half a minute on a busy machine."""
+    for _ in range(2):
+        with contextlib.suppress(Exception):
+            return start()
+    return start()
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """The cluster, with this process connected to it."""
@@ -23,14 +31,10 @@ def cluster() -> Iterator[Any]:
     )
     from ray.cluster_utils import Cluster
 
-    # A machine that does other things too may need longer than Ray has patience by itself.
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
-    made = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False},
-    )
+    head = {"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
+    made = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
     try:
-        made.add_node(num_cpus=1, object_store_memory=STORE)
+        patiently(lambda: made.add_node(num_cpus=1, object_store_memory=STORE))
         ray.init(address=made.address, log_to_driver=False, logging_level="error")
         yield made
     finally:
@@ -44,7 +48,7 @@ def add_node(cluster: Any) -> Iterator[Callable[[], Any]]:
     made: list[Any] = []
 
     def add() -> Any:
-        made.append(cluster.add_node(num_cpus=1, object_store_memory=STORE))
+        made.append(patiently(lambda: cluster.add_node(num_cpus=1, object_store_memory=STORE)))
         return made[-1]
 
     yield add
