@@ -45,7 +45,7 @@ class House:
 
 
 def ended(process: subprocess.Popen[str], code: int = 0) -> dict[str, Any]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == code, f"{process.returncode}: {err}"
     return json.loads(out)
 

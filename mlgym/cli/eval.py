@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from mlgym.cli.options import ApiBase, ContextWindow, Json, Price, read_price
-from mlgym.cli.output import money, note, show, show_json, show_table
+from mlgym.cli.output import note, show_json
 from mlgym.cli.signals import asked_to_end
 from mlgym.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mlgym.distributed.crew import RayCrew
     from mlgym.runs.suite.plan import Plan
-    from mlgym.runs.suite.progress import Progress
     from mlgym.runs.suite.supervisor import Stop, SuiteView
 
 
@@ -89,6 +89,9 @@ def evaluate(
     share_gpus: Annotated[
         bool, typer.Option("--share-gpus", help="Several runs may lease one GPU.")
     ] = False,
+    ray: Annotated[
+        Text, option("--ray", "Play on the Ray cluster there, or auto; mlgym[ray].", "ADDRESS")
+    ] = None,
     rpm: Annotated[Count, option("--rpm", "Requests a minute, for each provider.", "N")] = None,
     tpm: Annotated[Count, option("--tpm", "Tokens a minute, for each provider.", "N")] = None,
     json: Json = False,
@@ -123,20 +126,30 @@ def evaluate(
     }
     flags = {name: value for name, value in given.items() if value is not None}
     with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
-        content, code = _evaluate(words or [], flags, resume=resume, dry_run=dry_run, json=json)
+        content, code = _evaluate(
+            words or [], flags, ray, resume=resume, dry_run=dry_run, json=json
+        )
     if json:
         show_json(content)
     raise typer.Exit(code)
 
 
 def _evaluate(
-    words: list[str], flags: dict[str, Any], *, resume: bool, dry_run: bool, json: bool
+    words: list[str],
+    flags: dict[str, Any],
+    ray: str | None,
+    *,
+    resume: bool,
+    dry_run: bool,
+    json: bool,
 ) -> tuple[dict[str, Any], int]:
     """What the suite came to, and the exit code that it stands for."""
+    from mlgym.cli.eval_told import show_dry_run, show_summary
     from mlgym.cli.eval_view import make_suite_view
     from mlgym.runs.suite import SUITE
     from mlgym.runs.suite.asking import ask
     from mlgym.runs.suite.claims import look, tidy
+    from mlgym.runs.suite.crew import LocalCrew
     from mlgym.runs.suite.folder import open_suite, read_plan, settle
     from mlgym.runs.suite.leases import GpuPool
     from mlgym.runs.suite.preparing import check_plan, prepare
@@ -153,99 +166,58 @@ def _evaluate(
         raise ConfigError(f"--resume: found no suite in {folder}, expected: a folder with {SUITE}")
     plan = settle(config, folder)
     _tell_data(plan)
-    pool = GpuPool(config.gpus, shared=config.share_gpus)
+    far = _far_crew(ray, config.gpus)
+    pool = far.pool if far else GpuPool(config.gpus, shared=config.share_gpus)
     wanted = check_plan(plan, plan.cells, pool)
     standings = [look(folder, cell) for cell in plan.cells]
     cells = [
         begin(cell, standing, config.retries)
         for cell, standing in zip(plan.cells, standings, strict=True)
     ]
-    progress = Progress(cells, config.jobs)
+    jobs = config.jobs
+    if far and jobs == 1 and "jobs" not in flags:
+        jobs = far.cpus  # Ray itself begins no more than there is room for.
+    progress = Progress(cells, jobs)
     if dry_run:
         states = [standing.state for standing in standings]
-        return _dry_run(plan, folder, progress, states, json), 0
+        return show_dry_run(plan, folder, progress, states, json), 0
     left = [one.cell for one in progress.cells if not one.ended]
     suite = open_suite(config, plan, folder, note)
     for one in progress.cells:
         if one.ended:
             tidy(folder, one.cell)
-    prepare(plan, left, note)
+    if far:
+        far.settle(folder, note)
+    else:
+        prepare(plan, left, note)
     stop = Stop()
     progress.began = time.monotonic()
     with make_suite_view(progress, folder, on_stderr=json) as view, _stopped(stop, view):
-        Supervisor(suite, progress, pool, wanted, view, stop).play()
+        crew = far or LocalCrew(folder)
+        Supervisor(suite, progress, crew, pool, wanted, view, stop).play()
     content = summarise(suite, progress)
     if not json:
-        _show(content)
+        show_summary(content)
     if stop.asked:
         note(f"interrupted: `mlgym eval --resume --out {folder}` plays the rest to its end")
         return content, 1
     return content, exit_code(progress)
 
 
+def _far_crew(address: str | None, gpus: Sequence[str]) -> RayCrew | None:
+    if address is None:
+        return None
+    from mlgym.distributed.crew import RayCrew
+
+    if gpus:
+        raise ConfigError(f"--gpus: found {','.join(gpus)} beside --ray, which leases GPUs itself")
+    return RayCrew(address)
+
+
 def _tell_data(plan: Plan) -> None:
     if plan.config.data == "auto":
         has = "has" if plan.data == "full" else "has not"
         note(f"data: {plan.data}, as the full data {has} been prepared for every task that has any")
-
-
-def _dry_run(
-    plan: Plan, folder: Path, progress: Progress, states: Sequence[str], json: bool
-) -> dict[str, Any]:
-    from mlgym.runs.suite.estimate import estimate
-
-    cells = [
-        {**one.cell.to_json(), "state": state, "score": one.score}
-        for one, state in zip(progress.cells, states, strict=True)
-    ]
-    guess = estimate(plan, progress)
-    if not json:
-        show_table(
-            ("CELL", "STATE", "SCORE"),
-            ((one["key"], one["state"], _score(one["score"])) for one in cells),
-        )
-        steps, cost = guess["steps"], guess["cost_usd"]
-        show(f"\nto be played  {guess['cells']} of {len(cells)} cells, {progress.jobs} at a time")
-        show(f"steps         {steps['value']:.0f} ({steps['basis']})")
-        show(f"cost          {money(cost['value'])} ({cost['basis']})")
-    return {"folder": str(folder), "data": plan.data, "cells": cells, "left": guess}
-
-
-def _score(value: Any) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _show(content: dict[str, Any]) -> None:
-    """The summary of a suite."""
-    show("")
-    show_table(
-        ("TASK", "AGENT", "MODEL", "SCORED", "MEAN SCORE"),
-        (
-            (
-                row["task"],
-                row["agent"],
-                row["model"] or "-",
-                f"{row['scored']}/{row['cells']}",
-                _score(row["mean_score"]),
-            )
-            for row in content["groups"]
-        ),
-    )
-    counts = dict(content["counts"])
-    total = counts.pop("cells")
-    show(f"\ncells     {total}: {', '.join(f'{many} {name}' for name, many in counts.items())}")
-    show(f"cost      {money(content['cost_usd'])}")
-    if content["failures"]:
-        told = ", ".join(f"{many} {kind}" for kind, many in content["failures"].items())
-        show(f"failures  {told}; counted apart")
-    for one in content["cells"]:
-        if one["state"] in ("null", "refused"):
-            show(f"{one['state'].ljust(9)} {one['key']}: {one['reason']}")
-    for one in content["lost_sandboxes"]:
-        show(f"lost      {one['run']}: its sandbox, at step {one['step']}: {one['action']}")
-    for name in content["begun_anew"]:
-        show(f"anew      {name}: it was cut off and could not be resumed")
-    show(f"suite     {content['folder']}  (`mlgym report {content['folder']}` reports it)")
 
 
 def _stopped(stop: Stop, view: SuiteView) -> contextlib.AbstractContextManager[None]:

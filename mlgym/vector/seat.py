@@ -25,7 +25,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 FAILURE = "infrastructure_failure"
 """The key of an info whose episode is void: drop it. Its value says what failed."""
-_TEXT = "The episode is void, an infrastructure failure: "
 
 
 class Outcome(NamedTuple):
@@ -129,7 +128,7 @@ class Seat:
         try:
             observation, reward, terminated, truncated, info = self.env.step(action)
         except (SandboxError, TaskError) as error:
-            return self._void(error, _tool(action))
+            return self._void(error, tool_of(action))
         return Outcome(observation, reward, terminated, truncated, self._told(info))
 
     def begin_anew(self, seed: int | None = None) -> Outcome:
@@ -156,7 +155,7 @@ class Seat:
             "exit_reason": str(reason),
             FAILURE: str(error),
         }
-        return Outcome(f"{_TEXT}{error}\n", 0.0, False, True, self._told(info))
+        return Outcome(void_text(error), 0.0, False, True, self._told(info))
 
     def _told(self, info: Info) -> Info:
         return info if self._sampler is None else {**info, "task": self.task}
@@ -211,7 +210,13 @@ def columns(outcomes: Sequence[Outcome | None]) -> tuple[Floats, Flags, Flags, I
     return np.array(rewards, dtype=np.float64), *flags, batched(infos)
 
 
-def _tool(action: object) -> str:
+def void_text(why: object) -> str:
+    """The observation that tells of a void episode."""
+    return f"The episode is void, an infrastructure failure: {why}\n"
+
+
+def tool_of(action: object) -> str:
+    """The tool that the action calls, or would call if it were one."""
     try:
         return parse_action(action).name if isinstance(action, str) else "bash"
     except ActionError:

@@ -79,16 +79,17 @@ def lost_tries(folder: Path, cell: Cell) -> list[Path]:
 
 def set_lost(folder: Path, cell: Cell) -> None:
     """Make room for another try: the failed one stays beside, as it was."""
-    (folder / cell.key).rename(_free(folder / f"{cell.key}.lost"))
+    (folder / cell.key).rename(free(folder / f"{cell.key}.lost"))
 
 
 def set_aside(folder: Path, cell: Cell) -> Path:
     """Put the run where no report sees it; where it is now."""
     (folder / ASIDE).mkdir(exist_ok=True)
-    return (folder / cell.key).rename(_free(folder / ASIDE / f"{cell.key}."))
+    return (folder / cell.key).rename(free(folder / ASIDE / f"{cell.key}."))
 
 
-def _free(path: Path) -> Path:
+def free(path: Path) -> Path:
+    """The first of `path`1, `path`2 and so on at which there is nothing."""
     return next(one for one in _numbered(path) if not one.exists())
 
 

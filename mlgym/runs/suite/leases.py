@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 from mlgym.errors import ConfigError
+
+
+class Pool(Protocol):
+    """Where cells lease their GPUs from."""
+
+    def check(self, task: str, wanted: int) -> None:
+        """Raises ConfigError where a task wants more than there will ever be."""
+        ...
+
+    def lease(self, wanted: int) -> tuple[str, ...] | None:
+        """So many GPUs, or None where they are not to be had now."""
+        ...
+
+    def give_back(self, leased: Sequence[str]) -> None: ...
 
 
 class GpuPool:
@@ -19,7 +34,6 @@ class GpuPool:
         self._shared = shared
 
     def check(self, task: str, wanted: int) -> None:
-        """Raises ConfigError where a task wants more than there will ever be."""
         if wanted > len(self._users):
             raise ConfigError(
                 f"--gpus: found {len(self._users)}, expected at least {wanted}: the task {task}"
@@ -27,7 +41,6 @@ class GpuPool:
             )
 
     def lease(self, wanted: int) -> tuple[str, ...] | None:
-        """So many GPUs, or None where they are not to be had now."""
         free = [one for one in self._users if self._shared or not self._users[one]]
         if wanted > len(free):
             return None

@@ -15,8 +15,9 @@ from mlgym.agent_loader import FoundAgent
 from mlgym.config import RunConfig
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError, SandboxError
+from mlgym.models.local import ready_model
 from mlgym.runs.kept_env import DiffersError
-from mlgym.runs.ready import ready_image
+from mlgym.runs.ready import ready_data, ready_image
 from mlgym.runs.resuming import Unfinished, make_env_to_resume, resume_episode, unfinished
 from mlgym.runs.single import Watch, begin_episode, check, make_env
 from mlgym.runs.store import RunFolder, make_folder
@@ -69,7 +70,7 @@ def play_cell(
             place = set_aside(folder, cell)
             watch.log(f"{cell.key}: begun anew; what there was of it is in {place}")
         env = make_env(config, found)
-        _ready(env, watch)
+        _ready(env, config, watch)
         if standing.state == "failed":
             set_lost(folder, cell)
         elif standing.state == "missing":
@@ -89,7 +90,7 @@ def _resumed(
     except ConfigError as error:
         watch.log(f"{run.path.name}: cannot be resumed: {error}")
         return None
-    _ready(env, watch)
+    _ready(env, config, watch)
     on_env(env)
     try:
         return resume_episode(left, found, env, watch)[1]
@@ -111,8 +112,11 @@ def _with_lease(left: Unfinished, config: RunConfig) -> Unfinished:
     )
 
 
-def _ready(env: MLGymEnv, watch: Watch) -> None:
+def _ready(env: MLGymEnv, config: RunConfig, watch: Watch) -> None:
+    """Make ready what this machine lacks: another one may have made the suite ready for itself."""
     try:
         ready_image(env.task, env.sandbox_name, watch.log)
+        ready_data(env.task, env.profile, env.laboratory.data_seed, watch.log)
+        ready_model(config.model, watch.log)
     except SandboxError as error:
         raise NotReadyError(str(error)) from error

@@ -10,14 +10,14 @@ from mlgym.models.local import ready_model
 from mlgym.runs.leftovers import reap
 from mlgym.runs.ready import Log, ready_data, ready_image
 from mlgym.runs.single import check, make_env
-from mlgym.runs.suite.leases import GpuPool
+from mlgym.runs.suite.leases import Pool
 from mlgym.runs.suite.matrix import Cell, run_config
 from mlgym.runs.suite.plan import Plan
 from mlgym.sandbox.backends import choose_backend
 from mlgym.task.spec import Task, find_task
 
 
-def check_plan(plan: Plan, cells: Iterable[Cell], pool: GpuPool) -> dict[str, int]:
+def check_plan(plan: Plan, cells: Iterable[Cell], pool: Pool) -> dict[str, int]:
     """Refuse what cannot work, before anything is started; how many GPUs each task asks for.
 
     Raises:

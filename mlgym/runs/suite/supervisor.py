@@ -6,7 +6,6 @@ One thread and one loop. All that must outlive this process stands in the suite'
 from __future__ import annotations
 
 import json
-import selectors
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,10 +15,10 @@ from typing import Any, Protocol
 
 from mlgym.errors import SandboxError
 from mlgym.runs.suite.claims import look
-from mlgym.runs.suite.crew import LOG, Worker
+from mlgym.runs.suite.crew import LOG, Crew, Hand
 from mlgym.runs.suite.folder import Suite
 from mlgym.runs.suite.gate import HeldError, held
-from mlgym.runs.suite.leases import GpuPool
+from mlgym.runs.suite.leases import Pool
 from mlgym.runs.suite.matrix import run_config
 from mlgym.runs.suite.progress import CellProgress, Progress, settle
 from mlgym.types import ExitReason
@@ -56,11 +55,12 @@ class Supervisor:
 
     suite: Suite
     progress: Progress
-    pool: GpuPool
+    crew: Crew
+    pool: Pool
     gpus: Mapping[str, int]
     view: SuiteView
     stop: Stop
-    _workers: list[Worker] = field(default_factory=list[Worker])
+    _workers: list[Hand] = field(default_factory=list[Hand])
     _by_key: dict[str, CellProgress] = field(default_factory=dict[str, CellProgress])
     _stillborn: int = 0
 
@@ -131,33 +131,25 @@ class Supervisor:
             self.view.changed(one)
         return False
 
-    def _idle(self) -> Worker | None:
+    def _idle(self) -> Hand | None:
         for worker in self._workers:
             if worker.cell is None:
                 return worker
         if len(self._workers) >= self.progress.jobs:
             return None
-        self._workers.append(Worker(self.suite.folder))
+        self._workers.append(self.crew.hire())
         return self._workers[-1]
 
     # Hearing ----------------------------------------------------------------------------------
 
     def _hear(self, within_s: float) -> None:
-        if not self._workers:
-            time.sleep(within_s)
-            return
-        with selectors.DefaultSelector() as selector:
-            for worker in self._workers:
-                selector.register(worker, selectors.EVENT_READ, worker)
-            ready = [key.data for key, _ in selector.select(within_s)]
-        for worker in ready:
-            messages = worker.hear()
+        for worker, messages in self.crew.hear(within_s):
             if messages is None:
                 self._died(worker)
             for message in messages or ():
                 self._heard(worker, message)
 
-    def _heard(self, worker: Worker, message: Mapping[str, Any]) -> None:
+    def _heard(self, worker: Hand, message: Mapping[str, Any]) -> None:
         if worker.cell is None:
             return
         one, kind = self._by_key[worker.cell.key], message["kind"]
@@ -233,24 +225,24 @@ class Supervisor:
         left = self.suite.config.patience_s - waited
         one.now, one.due = "waiting", now + min(max(1.0, waited / 4), _LONGEST_NAP_S, left)
 
-    def _died(self, worker: Worker) -> None:
+    def _died(self, worker: Hand) -> None:
         self._workers.remove(worker)
-        status, cell = worker.end(_STOP_S), worker.cell
+        told, cell = worker.end(_STOP_S), worker.cell
         self._free(worker)
         if cell is None:
             self._stillborn += 1
         else:
             one = self._by_key[cell.key]
-            self._failed(one, f"its process ended with status {status}", None)
+            self._failed(one, told, None)
             self.view.changed(one)
             self._stillborn += one.step == 0 and one.max_steps is None
         if self._stillborn >= _STILLBORN:
             raise SandboxError(
-                f"processes that play cells end as soon as they are started (status {status}); see"
+                f"what plays cells ends as soon as it is started ({told}); see"
                 f" {self.suite.folder / LOG}"
             )
 
-    def _free(self, worker: Worker) -> None:
+    def _free(self, worker: Hand) -> None:
         self.pool.give_back(worker.gpus)
         worker.cell, worker.gpus = None, ()
 

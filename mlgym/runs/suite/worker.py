@@ -86,7 +86,7 @@ def play(order: dict[str, Any], desk: Desk) -> None:
     watch = Watch(
         on_transition=see,
         log=lambda line: desk.say("note", line=line),
-        pace=SharedPace(folder, rates),
+        pace=SharedPace(Path(order.get("limits", folder)), rates),
     )
     try:
         config = RunConfig.make(**order["config"])
