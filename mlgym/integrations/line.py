@@ -75,5 +75,6 @@ class Line:
         request: Any = {"model": self._model, "messages": list(messages)}
         if tools:
             request["tools"] = in_openai_form(tools)
-        completion: Any = await self._client.chat.completions.create(**request)
+        create: Any = self._client.chat.completions.create
+        completion = await create(**request)
         return completion.choices[0].message.model_dump(exclude_none=True)

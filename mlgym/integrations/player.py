@@ -52,8 +52,8 @@ class Player:
 
     def act(self, observation: Observation) -> Decision:
         if self.running is not None:
-            left = f"[{observation.remaining_steps} steps left]"
-            self._answer(self.running, f"{cut(observation.text, self.longest).rstrip()}\n{left}")
+            said = cut(observation.text, self.longest).rstrip() or "(no output)"
+            self._answer(self.running, f"{said}\n[{observation.remaining_steps} steps left]")
         while (action := self._next()) is None:
             if self.errors >= self.most_errors:
                 return Decision("", finish=ExitReason.FORMAT_ERRORS)

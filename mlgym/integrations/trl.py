@@ -28,21 +28,21 @@ from typing import Any, cast
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError, SandboxError, TaskError
 from mlgym.integrations.extras import library, need
+from mlgym.integrations.opening import SYSTEM, told
 from mlgym.task.spec import Task
 from mlgym.tools.base import ActionError
 from mlgym.tools.registry import action_of
 from mlgym.types import ExitReason, ToolSpec
 
-SYSTEM = (
-    "You are a machine-learning researcher at work in a Linux sandbox, with no human to ask. Hand"
-    " in a submission that scores as well as you can make it on a hidden test set. `validate` grades"
-    " it on a hidden validation set and may be used often; `submit` grades it on the test set and"
-    " ends the work. Every reply must call a tool."
-)
 _NOT_SHOWN = ("view_image",)
 """Answers with what a text model cannot take."""
 _TYPES: Mapping[str, Any] = {"string": str, "integer": int}
 _log = logging.getLogger(__name__)
+
+
+def _unheard(name: str, value: Any) -> None:
+    """Where nobody logs."""
+
 
 Made = Callable[[int], MLGymEnv]
 """An environment of that data seed."""
@@ -58,7 +58,7 @@ class Environment:
     def __init__(self, make: Made, data_seed: int) -> None:
         self._make, self._default = make, data_seed
         self._env: MLGymEnv | None = None
-        self._lost = ""
+        self._lost, self._steps = "", 0
         self._held = ExitStack()
         # TRL keeps its environments and never closes them.
         weakref.finalize(self, self._held.close)
@@ -72,7 +72,7 @@ class Environment:
             ConfigError, TaskError: the data cannot be had.
             SandboxError: no sandbox can be had, not at a second try either.
         """
-        self._lost = ""
+        self._lost, self._steps = "", 0
         wanted = row.get("data_seed")
         wanted = self._default if wanted is None else int(wanted)
         if self._env is None or self._env.laboratory.data_seed != wanted:
@@ -96,6 +96,11 @@ class Environment:
     def exit_reason(self) -> ExitReason | None:
         """Why the episode ended, None while it runs."""
         return None if self._env is None or not self._env.started else self._env.exit_reason
+
+    @property
+    def steps(self) -> int:
+        """How many actions the model has taken in the episode."""
+        return self._steps
 
     @property
     def episode_return(self) -> float | None:
@@ -126,7 +131,9 @@ class Environment:
         if self.exit_reason is not None:
             return f"The episode is over ({self.exit_reason}): nothing was done."
         try:
-            return self._playing.step(action_of(name, given))[0]
+            action = action_of(name, given)
+            self._steps += 1
+            return self._playing.step(action)[0]
         except ActionError as error:
             return str(error)
         except (SandboxError, TaskError) as error:
@@ -176,8 +183,8 @@ def environment_factory(
 def reward_return(
     completions: Sequence[Any],
     environments: Sequence[Any],
-    log_metric: Callable[[str, float], None] = lambda *_: None,
-    log_extra: Callable[[str, list[Any]], None] = lambda *_: None,
+    log_metric: Callable[[str, float], None] = _unheard,
+    log_extra: Callable[[str, list[Any]], None] = _unheard,
     **_: Any,
 ) -> list[float | None]:
     """A reward function of TRL's: each episode's return. None for one that is void, or no MLGym's.
@@ -195,7 +202,7 @@ def reward_return(
         envs = [one.env for one in ours if one.env is not None and one.env.started]
         log_metric("mlgym/scored", sum(env.score is not None for env in envs) / len(ours))
         log_metric("mlgym/void", sum(one.episode_return is None for one in ours) / len(ours))
-        log_metric("mlgym/steps", sum(env.step_count for env in envs) / len(ours))
+        log_metric("mlgym/steps", sum(one.steps for one in ours) / len(ours))
         log_extra("exit_reason", [None if one is None else _ended(one) for one in played])
     return returns
 
@@ -235,16 +242,6 @@ def dataset(
         row["data_seed"] = data_seeds[number // len(envs) % len(data_seeds)]
         rows.append({**row, "environment": env.task.spec.id} if several else row)
     return library("trl", "datasets").Dataset.from_list(rows)
-
-
-def told(env: MLGymEnv) -> str:
-    """The brief as a prompt's last message."""
-    brief = env.brief
-    return (
-        f"# {brief.title}\n\n{brief.description}\n\n"
-        f"Metric: {brief.metric} ({brief.goal}). Baseline: {brief.baseline:.6g}."
-        f" Budget: {brief.limits.steps} steps."
-    )
 
 
 def _method(spec: ToolSpec) -> Callable[..., str]:

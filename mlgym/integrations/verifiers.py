@@ -23,21 +23,18 @@ from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError
 from mlgym.integrations.extras import library
 from mlgym.integrations.line import Line
+from mlgym.integrations.opening import SYSTEM, told
 from mlgym.integrations.player import Player
 from mlgym.rollout import Outcome, rollout
 from mlgym.types import ExitReason
 
 vf = library("verifiers", "verifiers.v1")
 
-__all__ = ["MLGymHarness", "MLGymTaskset", "load_environment"]
+__all__ = ["MLGymEnvironment", "MLGymHarness", "MLGymTaskset", "load_environment"]
 
 PLUGIN = "mlgym_env"
-SYSTEM = (
-    "You are a machine-learning researcher at work in a Linux sandbox, with no human to ask. Hand"
-    " in a submission that scores as well as you can make it on a hidden test set. `validate` grades"
-    " it on a hidden validation set and may be used often; `submit` grades it on the test set and"
-    " ends the work. Every reply must call a tool."
-)
+_GIVEN = {"data", "sandbox", "reward", "max_steps", "tools"}
+"""What a row, a taskset and `load_environment` hand on to `MLGymEnv`."""
 
 
 class MLGymState(vf.State):
@@ -85,9 +82,9 @@ class MLGymConfig(vf.TasksetConfig):
     is comparable between runs; train on others.
     """
 
-    tasks: list[str] = ["battle_of_sexes"]
+    tasks: list[str] = ["battle_of_sexes"]  # noqa: RUF012 - pydantic copies it
     seeds: int = 1
-    data_seeds: list[int] = [0]
+    data_seeds: list[int] = [0]  # noqa: RUF012
     data: str = "auto"
     sandbox: str = "auto"
     reward: str = "improvement"
@@ -107,24 +104,18 @@ class MLGymTaskset(vf.Taskset[MLGymTask, MLGymConfig]):
             for data_seed in config.data_seeds:
                 given = config.model_dump(include=_GIVEN)
                 env = MLGymEnv(name, data_seed=data_seed, **given)
-                brief = env.brief
                 shared = {
                     **given,
                     "data": env.profile,
                     "mlgym_task": name,
                     "data_seed": data_seed,
                     "system_prompt": SYSTEM,
-                    "prompt": f"# {brief.title}\n\n{brief.description}\n\nMetric: {brief.metric}"
-                    f" ({brief.goal}). Baseline: {brief.baseline:.6g}."
-                    f" Budget: {brief.limits.steps} steps.",
+                    "prompt": told(env),
                 }
                 for seed in range(config.seeds):
                     title = f"{env.task.spec.id}/{data_seed}/{seed}"
                     rows.append(MLGymTask(MLGymData(name=title, seed=seed, **shared), config.task))
         return rows
-
-
-_GIVEN = {"data", "sandbox", "reward", "max_steps", "tools"}
 
 
 class MLGymHarnessConfig(vf.HarnessConfig):
@@ -192,6 +183,21 @@ class MLGymHarness(vf.Harness[MLGymHarnessConfig]):
         return vf.ProgramResult(exit_code=0, stdout="", stderr="")
 
 
+class MLGymSeats(vf.EnvConfig):
+    """`--env.*`: one seat, whose runtime is this machine, where MLGym's sandboxes are."""
+
+    agent: vf.AgentConfig = vf.AgentConfig(  # pyright: ignore[reportInvalidTypeForm, reportUnknownMemberType] - see `library`
+        runtime=vf.SubprocessConfig()
+    )
+
+
+class MLGymEnvironment(vf.Env[MLGymSeats]):
+    """One agent plays one row."""
+
+    async def run(self, task: Any, agents: Any) -> None:
+        await agents.agent.run(task)
+
+
 def load_environment(
     tasks: str | Sequence[str] = ("battle_of_sexes",),
     *,
@@ -200,7 +206,7 @@ def load_environment(
     max_format_errors: int = 3,
     **settings: Any,
 ) -> Any:
-    """A `verifiers.v1.SingleAgentEnv` over any tasks of MLGym's, by name or by folder.
+    """An environment of verifiers (`vf.Env`) over any tasks of MLGym's, by name or by folder.
 
     `settings` are `data`, `sandbox`, `reward`, `max_steps` and `tools`, see `MLGymEnv`.
 
@@ -217,8 +223,8 @@ def load_environment(
         id=PLUGIN, tasks=wanted, seeds=seeds, data_seeds=list(data_seeds), **settings
     )
     harness = MLGymHarnessConfig(id=PLUGIN, max_format_errors=max_format_errors)
-    agent = vf.AgentConfig(harness=harness)
-    return vf.load_environment(vf.SingleAgentEnvConfig(taskset=taskset, agent=agent))
+    agent = vf.AgentConfig(harness=harness, runtime=vf.SubprocessConfig())
+    return MLGymEnvironment(MLGymSeats(taskset=taskset, agent=agent))
 
 
 def _play(data: MLGymData, player: Player) -> Outcome:
