@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from openai import APIError, APIStatusError, AsyncOpenAI
-
 from mlgym.errors import ModelError
 from mlgym.integrations.player import in_openai_form, reply_of
 from mlgym.models.base import ContextOverflowError, Message, Reply
@@ -34,6 +32,9 @@ class Line:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, endpoint: str, secret: str, model: str, trace: Any
     ) -> None:
+        # Here, so that whoever lacks verifiers is told so at once.
+        from openai import AsyncOpenAI
+
         self._loop, self._model, self._trace = loop, model, trace
         self._client = AsyncOpenAI(base_url=endpoint, api_key=secret, timeout=None)
         self._request: Future[dict[str, Any]] | None = None
@@ -46,6 +47,8 @@ class Line:
             ContextOverflowError: the conversation does not fit the model.
             ModelError: verifiers could not get a reply.
         """
+        from openai import APIError, APIStatusError
+
         self._request = asyncio.run_coroutine_threadsafe(self._ask(messages, tools), self._loop)
         if self._cut:
             self._request.cancel()

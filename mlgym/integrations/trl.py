@@ -21,22 +21,21 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any, cast
 
 from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError, SandboxError, TaskError
 from mlgym.integrations.extras import library, need
+from mlgym.integrations.methods import method_of
 from mlgym.integrations.opening import SYSTEM, told
 from mlgym.task.spec import Task
 from mlgym.tools.base import ActionError
 from mlgym.tools.registry import action_of
-from mlgym.types import ExitReason, ToolSpec
+from mlgym.types import ExitReason
 
 _NOT_SHOWN = ("view_image",)
 """Answers with what a text model cannot take."""
-_TYPES: Mapping[str, Any] = {"string": str, "integer": int}
 _log = logging.getLogger(__name__)
 
 
@@ -172,7 +171,7 @@ def environment_factory(
     if not shown:
         raise ConfigError(f"tools: found {tools!r}, expected one that answers in text")
     names = [spec.name for spec in shown]
-    made = type("MLGym", (Environment,), {spec.name: _method(spec) for spec in shown})
+    made = type("MLGym", (Environment,), {spec.name: method_of(spec) for spec in shown})
 
     def make(wanted: int) -> MLGymEnv:
         return MLGymEnv(first.task, tools=names, data_seed=wanted, **settings)
@@ -242,40 +241,6 @@ def dataset(
         row["data_seed"] = data_seeds[number // len(envs) % len(data_seeds)]
         rows.append({**row, "environment": env.task.spec.id} if several else row)
     return library("trl", "datasets").Dataset.from_list(rows)
-
-
-def _method(spec: ToolSpec) -> Callable[..., str]:
-    """A tool as a method: TRL makes its schema from the name, the signature and the docstring."""
-    properties: Mapping[str, Mapping[str, Any]] = spec.parameters["properties"]
-
-    # A model may send any argument: `action_of` says better than Python which of them is wrong.
-    def call(self: Environment, /, **given: Any) -> str:
-        return self._call(spec.name, given)  # pyright: ignore[reportPrivateUsage]
-
-    parameters = [Parameter("self", Parameter.POSITIONAL_ONLY)]
-    told_of = [spec.description, "", "Args:"]
-    for name, rules in sorted(properties.items(), key=lambda item: _optional(spec, item[0])):
-        kind: Any = _TYPES[rules["type"]]
-        free = _optional(spec, name)
-        parameters.append(
-            Parameter(
-                name,
-                Parameter.POSITIONAL_OR_KEYWORD,
-                annotation=kind | None if free else kind,
-                default=None if free else Parameter.empty,
-            )
-        )
-        told_of.append(f"    {name}: {rules['description']}")
-    call.__name__, call.__qualname__ = spec.name, f"MLGym.{spec.name}"
-    call.__doc__ = "\n".join([*(told_of if properties else told_of[:1]), ""])
-    call.__doc__ += "\nReturns:\n    What the sandbox answered.\n"
-    call.__annotations__ = {one.name: one.annotation for one in parameters[1:]} | {"return": str}
-    call.__signature__ = Signature(parameters, return_annotation=str)  # pyright: ignore[reportFunctionMemberAccess]
-    return call
-
-
-def _optional(spec: ToolSpec, name: str) -> bool:
-    return name not in spec.parameters["required"]
 
 
 def _text(prompt: Any) -> str:
