@@ -28,14 +28,12 @@ from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError, SandboxError, TaskError
 from mlgym.integrations.extras import library, need
 from mlgym.integrations.methods import method_of
-from mlgym.integrations.opening import SYSTEM, told
+from mlgym.integrations.opening import SYSTEM, in_text, told
 from mlgym.task.spec import Task
 from mlgym.tools.base import ActionError
 from mlgym.tools.registry import action_of
 from mlgym.types import ExitReason
 
-_NOT_SHOWN = ("view_image",)
-"""Answers with what a text model cannot take."""
 _log = logging.getLogger(__name__)
 
 
@@ -167,9 +165,7 @@ def environment_factory(
     need("trl", "trl")
     data_seed = int(settings.pop("data_seed", 0))
     first = MLGymEnv(task, tools=tools, data_seed=data_seed, **settings)
-    shown = [spec for spec in first.tools if spec.name not in _NOT_SHOWN]
-    if not shown:
-        raise ConfigError(f"tools: found {tools!r}, expected one that answers in text")
+    shown = in_text(first.tools)
     names = [spec.name for spec in shown]
     made = type("MLGym", (Environment,), {spec.name: method_of(spec) for spec in shown})
 

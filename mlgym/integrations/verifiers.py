@@ -23,7 +23,7 @@ from mlgym.env import MLGymEnv
 from mlgym.errors import ConfigError
 from mlgym.integrations.extras import library
 from mlgym.integrations.line import Line
-from mlgym.integrations.opening import SYSTEM, told
+from mlgym.integrations.opening import SYSTEM, in_text, told
 from mlgym.integrations.player import Player
 from mlgym.rollout import Outcome, rollout
 from mlgym.types import ExitReason
@@ -107,6 +107,7 @@ class MLGymTaskset(vf.Taskset[MLGymTask, MLGymConfig]):
                 shared = {
                     **given,
                     "data": env.profile,
+                    "tools": [tool.name for tool in in_text(env.tools)],
                     "mlgym_task": name,
                     "data_seed": data_seed,
                     "system_prompt": SYSTEM,
