@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from model_server import ModelServer, calls
 
+# Each command of a page loads PyTorch or verifiers, half a minute on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PLAYS = "printf 'def row_strategy(history):\\n    return 0\\n' > strategy.py"
 
@@ -36,7 +39,7 @@ def followed(root: Path, page: str, folder: Path, **variables: str) -> str:
         env={**os.environ, "PATH": path, "PYTHONPATH": modules, **variables},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
