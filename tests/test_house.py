@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"litellm", "docker", "matplotlib", "torch", "jax", "ray"}
+HEAVY = {"litellm", "docker", "matplotlib", "torch", "jax", "ray", "trl", "verifiers"}
 LONGEST = 300
 REASON = "longer than 300 lines because"
 SHELVES = ("mlgym", "tasks", "agents", "containers", "tests", "docs")
