@@ -95,6 +95,14 @@ class Desk:
     def forfeit(self) -> ToolResult:
         return ToolResult(self.end(ExitReason.FORFEITED))
 
+    def end_where_spent(self, max_steps: int) -> str:
+        """Judge the episode where its budget is used up; what to tell of it, else nothing."""
+        if self.episode.exit_reason is not None:
+            return ""
+        if self.episode.steps >= max_steps:
+            return self.end(ExitReason.MAX_STEPS)
+        return self.end(ExitReason.WALL_TIME) if self.remaining_s <= 0 else ""
+
     def end(self, reason: ExitReason) -> str:
         """Judge the episode; what to tell of it."""
         episode = self.episode

@@ -196,11 +196,7 @@ class MLGymEnv(gym.Env[str, str]):
         with episode.voided_by_failures():
             tool, result = desk.act(action, self.masked)
             episode.end_work()
-            text = result.text
-            if episode.exit_reason is None and episode.steps >= self.max_steps:
-                text += desk.end(ExitReason.MAX_STEPS)
-            elif episode.exit_reason is None and desk.remaining_s <= 0:
-                text += desk.end(ExitReason.WALL_TIME)
+            text = result.text + desk.end_where_spent(self.max_steps)
         paid = episode.pay(tool, result.exit_code)
         return self._close_step(action, text, tool, result.exit_code, paid)
 
