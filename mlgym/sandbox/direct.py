@@ -157,8 +157,8 @@ class DirectShell:
         # Most commands say little and end at once: one wait instead of one for each line.
         ended = bool(self._end.wait(_LOOK_AMONG_MANY_S if within_strand() else _FIRST_LOOK_S))
         while True:
-            if ended:
-                news = os.read(self._status, _LITTLE)
+            news = self._told() if ended else None
+            if news is not None:
                 said = (said + news)[-PIECE:]
                 status = parse_status(said, token)
                 if status == AGAIN:
@@ -178,6 +178,13 @@ class DirectShell:
                 # Nobody writes, not yet or no more: without a pause this would spin.
                 self._end.wait(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _told(self) -> bytes | None:
+        """What the status pipe holds; None where it was something else that was ready."""
+        try:
+            return os.read(self._status, _LITTLE)
+        except BlockingIOError:  # a descriptor of the same number, just closed
+            return None
 
     def _drain(self, tail: Tail, flood: int) -> bool:
         """Take all that was written by now; False where it floods."""
