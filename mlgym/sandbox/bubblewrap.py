@@ -138,7 +138,14 @@ class BubblewrapLauncher:
 
     def pids(self) -> list[int]:
         """`bwrap`, which waits, then the guest and all that runs inside."""
-        return [] if self._process is None else descendants(self._process.pid)
+        if self._process is None:
+            return []
+        found = descendants(self._process.pid)
+        guest = self._guest_pid
+        # Whoever killed `bwrap` itself left it without a parent here.
+        if guest is not None and guest not in found and self._may_be_ours(guest):
+            found += descendants(guest)
+        return found
 
     def release(self) -> None:
         process, self._process = self._process, None

@@ -9,6 +9,7 @@ processes behind, or ends its bash.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -84,10 +85,12 @@ class DirectShell:
         # The guest may have put a text of its own there.
         self._text_size = _UNKNOWN
         while self._received < handed:
-            said, fds, _, _ = socket.recv_fds(self._inbox, 4, _PIPES)
+            said, fds, flags, _ = socket.recv_fds(self._inbox, 4, _PIPES)
             self._received += 1
             self._let_go()
             self._fds = fds
+            if flags & socket.MSG_CTRUNC:
+                raise OSError(errno.EMFILE, f"{os.strerror(errno.EMFILE)} (see `ulimit -n`)")
             if len(said) != 4 or len(fds) != _PIPES:
                 raise OSError("the guest sent no pipes")
             self._take(struct.unpack("i", said)[0])

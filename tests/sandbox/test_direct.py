@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mlgym.errors import SandboxError
 from mlgym.sandbox.bubblewrap import BubblewrapSandbox
 from mlgym.sandbox.conformance import conformance_spec
 
@@ -137,3 +139,33 @@ def test_an_alias_in_the_place_of_ours_costs_a_time_out_and_no_more(
     lost = sandbox.run("echo hi", 0.5)
     assert (lost.timed_out, lost.restarted) == (True, True)
     assert sandbox.run("echo hi", 5).output == "hi\n"
+
+
+def test_too_few_descriptors_are_named_as_what_is_missing(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = len([*Path("/proc/self/fd").iterdir()])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held + 40, hard))
+    boxes: list[BubblewrapSandbox] = []
+
+    def start_many() -> None:
+        for number in range(10):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            boxes.append(BubblewrapSandbox(conformance_spec(folder)))
+            boxes[-1].start()
+
+    try:
+        with pytest.raises(SandboxError, match="Too many open files"):
+            start_many()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for box in boxes:
+            box.close()
+
+
+def test_a_sandbox_whose_bwrap_was_killed_still_knows_its_processes(
+    sandbox: BubblewrapSandbox, guest: int
+) -> None:
+    os.kill(sandbox.pids()[0], signal.SIGKILL)
+    assert sandbox.run("echo on", 5).output == "on\n"
+    assert guest in sandbox.pids()
