@@ -49,7 +49,7 @@ class Settings:
 
 
 DEFAULTS = {
-    "tiny": Settings("tiny", updates=16, episodes=16, steps=3, rate=5e-4, epochs=3, part=64),
+    "tiny": Settings("tiny", updates=20, episodes=16, steps=2, rate=6e-4, epochs=3, part=64),
     "smollm2": Settings("smollm2", updates=60, episodes=32, steps=3, rate=2e-5, epochs=2, part=8),
 }
 
@@ -137,6 +137,8 @@ def train(
     ) as envs:
         for update in range(settings.updates):
             began = time.monotonic()
+            for group in optimizer.param_groups:
+                group["lr"] = settings.rate * (1 - update / settings.updates)
             start = (seed * settings.updates + update) * settings.episodes
             replies, returns, counts = play(writer, envs, start)
             played = time.monotonic()
@@ -179,7 +181,7 @@ def read_arguments() -> argparse.Namespace:
         ("updates", "gradient updates of a run"),
         ("episodes", "that are played for an update, all at once"),
         ("steps", "of an episode"),
-        ("rate", "the learning rate"),
+        ("rate", "the learning rate at first; it falls to nothing"),
         ("epochs", "passes over the episodes of an update"),
         ("part", "replies that go through the model at once"),
     ):
