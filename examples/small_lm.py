@@ -23,6 +23,7 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from mlgym.models.weights import find_weights
 
@@ -130,6 +131,7 @@ class Writer:
 
     def save(self, folder: Path) -> None:
         """As `mlgym run --model local/FOLDER` takes it."""
+        disable_progress_bar()
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 

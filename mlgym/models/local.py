@@ -35,7 +35,7 @@ _MAX_TOKENS = 256
 
 
 class LocalModel:
-    """One of `WEIGHTS` or a folder's, loaded when it is first asked. Not for several threads at once."""
+    """One of `WEIGHTS` or a folder's, loaded when it is first asked. Not for several threads."""
 
     def __init__(self, name: str, settings: ModelSettings, record: Record = lambda _: None) -> None:
         """Raises ConfigError where there is no such model, or the extra is not installed."""

