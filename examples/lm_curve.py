@@ -60,7 +60,8 @@ def write_curves(folder: Path) -> None:
     runs = runs_in(folder)
     for run in runs:
         run["first_quarter"], run["last_quarter"] = (round(each, 4) for each in quarters(run))
-    (folder / "curve.json").write_text(json.dumps({"runs": runs}, indent=1) + "\n")
+    lines = ",\n".join(json.dumps(run) for run in runs)
+    (folder / "curve.json").write_text(f'{{"runs": [\n{lines}\n]}}\n')
     with (folder / "curve.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["arm", "seed", "update", "return"])

@@ -105,7 +105,7 @@ def main() -> None:
         told[-1] |= {"rows": len(rows), "loss": round(loss, 4)}
         print(f"trained on {len(rows)} replies: loss {loss:.3f}", flush=True)
     figures = {"model": asked.model, "machine": machine(asked.device), "rounds": told}
-    (asked.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (asked.out / "figures.json").write_text(json.dumps(figures) + "\n")
     print("mean return:", " -> ".join(f"{each['return']:.3f}" for each in told))
 
 
