@@ -3,7 +3,8 @@
     python examples/rejection_sampling.py --out rejection
 
 The runs are made by `mlgym eval`, the best of them written by `mlgym export`; each command is
-printed as one could type it. The model is the tiny one of `small_lm.py` or SmolLM2-135M.
+printed as one could type it. The model is the tiny one of `small_lm.py` or SmolLM2-135M. A command
+that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lm_curve import machine
-from small_lm import Pair, Writer, load_smollm2, make_tiny
+from small_lm import Pair, Writer, load_folder, load_smollm2, make_tiny
 
 AGENT = Path(__file__).resolve().with_name("one_action")
 
@@ -64,6 +65,11 @@ def pairs_of(writer: Writer, rows: list[dict[str, object]]) -> list[Pair]:
     ]
 
 
+def first_model(name: str, seed: int, device: str) -> Writer:
+    """What is rolled out first."""
+    return make_tiny(seed, device) if name == "tiny" else load_smollm2(device)
+
+
 def main() -> None:
     words = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=words)
@@ -78,17 +84,18 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="the learning rate; by default the model's")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("rejection"), help="a new folder")
+    parser.add_argument("--out", type=Path, default=Path("rejection"), help="a folder")
     asked = parser.parse_args()
-    if asked.out.exists():
-        raise SystemExit(f"{asked.out} is there already")
-    tiny = asked.model == "tiny"
-    rate = asked.rate or (1e-3 if tiny else 2e-5)
-    writer = make_tiny(asked.seed, asked.device) if tiny else load_smollm2(asked.device)
+    rate = asked.rate or (1e-3 if asked.model == "tiny" else 2e-5)
     told = []
+    writer: Writer | None = None
     for number in range(asked.rounds + 1):
         model, runs = asked.out / f"model-{number}", asked.out / f"runs-{number}"
-        writer.save(model)
+        if (model / "tokenizer_config.json").is_file():  # what is saved last
+            writer = load_folder(model, asked.device)
+        else:
+            writer = writer or first_model(asked.model, asked.seed, asked.device)
+            writer.save(model)
         seeds = range(number * asked.runs, (number + 1) * asked.runs)
         returns = roll_out(model, seeds, asked.max_steps, asked.jobs, runs)
         told.append({"model": model.name, "returns": returns, "return": float(np.mean(returns))})
@@ -97,12 +104,13 @@ def main() -> None:
         )
         if number == asked.rounds:
             break
+        if (asked.out / f"model-{number + 1}" / "tokenizer_config.json").is_file():
+            continue
         rows = best_of(runs, asked.best, asked.min_score, asked.out / f"best-{number}.jsonl")
         if not rows:
             raise SystemExit("no run was good enough to train on: sample more, or ask for less")
         torch.manual_seed(asked.seed + number)
         loss = writer.teach(pairs_of(writer, rows), asked.updates, rate, 8, asked.seed + number)
-        told[-1] |= {"rows": len(rows), "loss": round(loss, 4)}
         print(f"trained on {len(rows)} replies: loss {loss:.3f}", flush=True)
     figures = {"model": asked.model, "machine": machine(asked.device), "rounds": told}
     (asked.out / "figures.json").write_text(json.dumps(figures) + "\n")

@@ -71,7 +71,7 @@ def test_a_model_is_rolled_out_trained_on_its_best_runs_and_rolled_out_again(
     figures = json.loads((tmp_path / "out" / "figures.json").read_text())
     assert [len(each["returns"]) for each in figures["rounds"]] == [6, 6]
     rows = [json.loads(line) for line in (tmp_path / "out" / "best-0.jsonl").open()]
-    assert len(rows) == figures["rounds"][0]["rows"] > 0
+    assert 0 < len(rows) <= 4
     assert {row["model"] for row in rows} == {"local/out/model-0"}
 
 
