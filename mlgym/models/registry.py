@@ -32,7 +32,8 @@ def make_model(
     record: Record | None = None,
     pace: Pace | None = None,
 ) -> Model:
-    """The model `name`: a short name, litellm's own, `local/<name>`, or `scripted:<file.jsonl>`.
+    """The model `name`: a short name, litellm's own, `local/<name or folder>`, or
+    `scripted:<file.jsonl>`.
 
     `record` gets an entry for everything said to and by the model: see `Transcript`. `pace` says
     when a provider may be asked; what needs none is not held back.
@@ -79,9 +80,9 @@ def check_model(name: str, settings: ModelSettings, *, priced: bool = False) -> 
 def check_name(name: str) -> None:
     """Make sure that there is a model `name`, or may be. Raises ConfigError."""
     if name.startswith(LOCAL):
-        from mlgym.models.weights import known_weights
+        from mlgym.models.weights import check_weights
 
-        known_weights(name)
+        check_weights(name)
     elif not name.startswith(SCRIPTED):
         _known_model(name)
 

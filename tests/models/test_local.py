@@ -12,7 +12,7 @@ from mlgym.errors import ConfigError, SandboxError
 from mlgym.models import local
 from mlgym.models.local import ready_model
 from mlgym.models.registry import ModelSettings, check_model, check_price, make_model
-from mlgym.models.weights import WEIGHTS, Weights, find_weights
+from mlgym.models.weights import WEIGHTS, Weights, check_weights, find_weights, window_of
 
 NAME = "local/smollm2"
 
@@ -59,6 +59,16 @@ def test_without_the_extra_the_model_is_refused_with_the_command_that_installs_i
 def test_an_unknown_local_model_brings_the_known_one() -> None:
     with pytest.raises(ConfigError, match="local/smollm2"):
         check_model("local/smollm3", ModelSettings.make())
+
+
+def test_a_folder_with_a_saved_model_is_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has no config\.json: save_pretrained writes one"):
+        check_weights(f"local/{tmp_path}")
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
+    check_weights(f"local/{tmp_path}")
+    assert find_weights(f"local/{tmp_path}", print) == tmp_path
+    assert window_of(f"local/{tmp_path}") == 512
+    assert window_of(NAME) is None
 
 
 def test_its_price_is_unknown_and_not_zero() -> None:
