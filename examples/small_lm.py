@@ -136,7 +136,7 @@ class Writer:
         self.tokenizer.save_pretrained(folder)
 
 
-def make_tiny(seed: int, device: str, count: int = 400, steps: int = 150) -> Writer:
+def make_tiny(seed: int, device: str, count: int = 400, steps: int = 250) -> Writer:
     """A transformer of two layers, of width 128, taught in seconds to write like `lessons`."""
     torch.manual_seed(seed)
     taught = lessons(count, seed)

@@ -33,6 +33,10 @@ CLIP = 0.2
 
 LEAST = 0.1
 """The least standard deviation of returns that is divided by."""
+SAME = 0.02
+"""A standard deviation below this is noise of the grading: nothing is learned from it. Adam takes
+steps of one size, however small the gradient, and by noise alone the model would unlearn what it
+could."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,10 @@ def play(
 def advantages(returns: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How much better than the group each episode did, in the group's standard deviations.
 
-    Where all did nearly the same, what is left is noise of the grading, and counts for little.
+    Nothing where all did the same.
     """
     group = returns[counts]
-    if group.size == 0:
+    if group.size == 0 or group.std() < SAME:
         return np.zeros_like(returns)
     return np.where(counts, (returns - group.mean()) / max(group.std(), LEAST), 0.0)
 
