@@ -19,7 +19,7 @@
 #                     and on the first time 400 MB of packages
 #   make test-speed   whether a step, a reset, a vector and so on take more times what plain bash does
 #                     than tests/bench/bounds.yaml allows: under a minute
-#   make test-integrations   the extras `ray`, `trl` and `verifiers` against the real libraries; on the
+#   make test-integrations   the extras `ray`, `trl`, `verifiers` and `local` against the real libraries; on the
 #                     first time they are installed, PyTorch with them
 #   make screenshots   the docs' pictures of `mlgym view`, by its browser tests
 #   make bench-view   how soon the viewer shows 10,000 runs, and a run of 5,000 steps
@@ -115,5 +115,5 @@ clean:
 	touch $@
 
 .venv/installed-integrations: .venv/installed-dev
-	$(BIN)/pip install --quiet --no-compile --editable '.[ray,trl,verifiers]'
+	$(BIN)/pip install --quiet --no-compile --editable '.[ray,trl,verifiers,local]'
 	touch $@
