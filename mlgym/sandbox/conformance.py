@@ -96,6 +96,10 @@ def check_a_shell_may_lose_its_aliases(box: Sandbox) -> None:
         box.run(command, 10)
         says(box, "declare LATE=1; echo ok $#", "ok 0\n")
         says(box, "echo $LATE; unset LATE; set +o posix", "1\n")
+    box.run("TIMES=0", 10)
+    says(box, "TIMES=$((TIMES + 1)); unalias -a; echo $TIMES", "1\n")
+    says(box, "IFS=012; echo alone", "alone\n")
+    usable(box)
 
 
 def check_output_is_both_streams_in_order(box: Sandbox) -> None:
@@ -124,11 +128,19 @@ def check_a_shell_that_ends_is_replaced(box: Sandbox) -> None:
         usable(box)
 
 
-def check_syntax_errors_are_plain_failures(box: Sandbox) -> None:
-    result = box.run("if then (", 10)
-    expect(result.restarted, False, "restart after a syntax error")
-    contains(result.output, "syntax error", "a syntax error's output")
-    usable(box)
+def check_errors_are_plain_failures(box: Sandbox) -> None:
+    for command, words in (
+        ("if then (", "syntax error"),
+        ("return 1 2", "too many arguments"),
+        ("exit 1 2", "too many arguments"),
+        ("f() { shift 1 2; }; f", "too many arguments"),
+        ("echo $((1/0))", "division by 0"),
+    ):
+        result = box.run(command, 10)
+        expect((result.restarted, result.timed_out), (False, False), f"after {command!r}")
+        expect(result.exit_code in (1, 2), True, f"a status of {command!r}: {result.exit_code}")
+        contains(result.output, words, f"the output of {command!r}")
+        usable(box)
 
 
 def check_time_outs_are_noticed_and_leave_a_usable_shell(box: Sandbox) -> None:

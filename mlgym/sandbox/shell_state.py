@@ -7,7 +7,7 @@ the agent's own shell: whatever an agent makes of it is its own affair.
 
 from __future__ import annotations
 
-from mlgym.sandbox.guest.script import CALL
+from mlgym.sandbox.guest.script import CALLS
 
 MOST_BYTES = 1 << 20
 """A state of more than this is cut, and then not a state."""
@@ -35,7 +35,7 @@ for _mlgym_name in $(\\builtin compgen -v); do
     \\builtin declare -p "$_mlgym_name"
 done
 for _mlgym_name in $(\\builtin compgen -A function); do
-    case $_mlgym_name in {CALL}) continue ;; esac
+    case $_mlgym_name in {"|".join(CALLS)}) continue ;; esac
     \\builtin declare -f "$_mlgym_name"
 done
 \\builtin declare -F

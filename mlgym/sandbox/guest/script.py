@@ -4,10 +4,13 @@ Bash reads these lines from a control pipe. A command's text lies in a memfd tha
 stdin from /dev/null and its output to a named pipe; its exit status comes on a pipe of its own, of
 which the command's children hold no copy. Nothing is ever recognised by a printed marker.
 
-Bash reads the control pipe a character at a time, so that a whole line for each command would cost
-as much as many a command. It is an alias therefore. Where a command took the alias away, a function
-of that name says so, and the line is sent whole: the function itself must not source the text, of
-which it would make a part of its own, local variables and all.
+It is told in two lines: an error may take the rest of its line with it (`return 1 2` does), and the
+status must be told all the same.
+
+Bash reads the control pipe a character at a time, so that whole lines for each command would cost
+as much as many a command. The first is an alias therefore, the second a function. Where a command
+took the alias away, a function of its name says so, and the line is sent whole: a function must not
+source the text, of which it would make a part of its own, local variables and all.
 """
 
 from __future__ import annotations
@@ -26,16 +29,17 @@ TEXT = f"{IO}/bash"
 OUTPUT = f"{IO}/output"
 CONTROL_FD, STATUS_FD, TEXT_FD = 250, 251, 252
 # Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts.
-_WHOLE = rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-;\builtin echo $?>&{STATUS_FD}"
-CALL = "@_"
-"""The name of the alias, and of the function behind it: nobody's own, and short."""
+_SOURCE = rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-"
+_FIRST, _SECOND = CALLS = ("@_", "@-")
+"""What the two lines are called by: nobody's names, and short."""
 AGAIN = -1
-"""In the place of a status: nothing was run, the line is to be sent whole."""
+"""In the place of a status: nothing was run, the first line is to be sent whole."""
 _AGAIN = "again"
 START = (
     f"exec {CONTROL_FD}<&-;shopt -s expand_aliases;"
-    f'{CALL}(){{ \\builtin echo {_AGAIN} "$1">&{STATUS_FD};}};readonly -f {CALL};'
-    f"alias {CALL}='{_WHOLE}'\n"
+    f"{_FIRST}(){{ \\builtin echo {_AGAIN}>&{STATUS_FD};}};"
+    f'{_SECOND}(){{ \\builtin echo "$? $1">&{STATUS_FD};}};'
+    f"readonly -f {_FIRST} {_SECOND};alias {_FIRST}='{_SOURCE}'\n"
 ).encode()
 _TOKEN_BYTES, _TOKEN_LENGTH = 3, 4
 _NO_SIGNS = bytes.maketrans(b"+/", b"xy")
@@ -59,19 +63,18 @@ def new_tokens(at_once: int = 200) -> Iterator[str]:
 
 def run_line(token: str, *, whole: bool = False) -> bytes:
     """What bash is told for one command."""
-    return f"{_WHOLE if whole else CALL} {token}\n".encode()
+    return f"{_SOURCE if whole else _FIRST}\n{_SECOND} {token}\n".encode()
 
 
 def parse_status(said: bytes, token: str) -> int | None:
     """The exit status told under `token` in what came through the status pipe; None if not yet.
 
-    `AGAIN` where the line must be sent whole.
+    `AGAIN` where the first line must be sent whole.
     """
+    again = False
     for line in said.split(b"\n")[:-1]:
+        again = again or line == _AGAIN.encode()
         status, _, word = line.partition(b" ")
-        if word == token.encode():
-            if status == _AGAIN.encode():
-                return AGAIN
-            if status.isdigit() and len(status) < 4:
-                return int(status) & 0xFF
+        if word == token.encode() and status.isdigit() and len(status) < 4:
+            return AGAIN if again else int(status) & 0xFF
     return None
