@@ -63,7 +63,8 @@ def new_tokens(at_once: int = 200) -> Iterator[str]:
 
 def run_line(token: str, *, whole: bool = False) -> bytes:
     """What bash is told for one command."""
-    return f"{_SOURCE if whole else _FIRST}\n{_SECOND} {token}\n".encode()
+    # What is last on a line is `$_` in the next command, which must not be drawn at random.
+    return f"{_SOURCE if whole else _FIRST}\n{_SECOND} {token} 0\n".encode()
 
 
 def parse_status(said: bytes, token: str) -> int | None:
