@@ -103,7 +103,10 @@ class BubblewrapLauncher:
             self._slot.record(spec.label, [spawned.process.pid, self._guest_pid])
             why_none = self._enter_group(spec, self._slot.number)
             cores = _cores(spec, self._slot.number)
-            os.sched_setaffinity(self._guest_pid, cores)
+            try:
+                os.sched_setaffinity(self._guest_pid, cores)
+            except ProcessLookupError:  # bwrap made it, and found what it cannot mount
+                raise SandboxError(_explain(transport.describe_failure())) from None
             if within_strand():
                 # One of many: what the loop wakes must not put the loop off its core.
                 with contextlib.suppress(OSError):
