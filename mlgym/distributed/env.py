@@ -126,6 +126,11 @@ class RayVectorEnv(MLGymVectorEnv):
     def render(self) -> tuple[str | None, ...]:
         return tuple(self._far.call("render", (), {}))
 
+    def close_extras(self, **kwargs: Any) -> None:
+        """End every actor, and with it what it holds."""
+        del kwargs
+        self._room.close()
+
 
 def _actors(ray: Any, placement: Placement, num_envs: int) -> int:
     """As many as the cluster has room for, and environments."""
