@@ -47,7 +47,7 @@ class Writer:
     """A model with its tokenizer. `longest` is of a reply, in tokens."""
 
     def __init__(self, model: Any, tokenizer: Any, device: str, longest: int = 48) -> None:
-        self.model = model.to(device).float().eval()
+        self.model = model.to(device).eval()
         self.tokenizer = tokenizer
         self.device = device
         self.longest = longest
@@ -185,12 +185,12 @@ def load_smollm2(device: str) -> Writer:
     path = find_weights("local/smollm2", print)
     found = {"gguf_file": path.name, "local_files_only": True}
     tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **found)
-    return Writer(
-        AutoModelForCausalLM.from_pretrained(str(path.parent), **found), tokenizer, device
-    )
+    model = AutoModelForCausalLM.from_pretrained(str(path.parent), dtype=torch.float32, **found)
+    return Writer(model, tokenizer, device)
 
 
 def load_folder(folder: Path, device: str) -> Writer:
     """What `Writer.save` wrote."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return Writer(AutoModelForCausalLM.from_pretrained(folder), tokenizer, device)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return Writer(model, tokenizer, device)
