@@ -19,7 +19,8 @@ from gymnasium.vector import AutoresetMode
 from mlgym.env import MLGymEnv
 from mlgym.errors import SandboxError
 from mlgym.runs.ready import ready_data, ready_image
-from mlgym.sandbox.waiting import Loop, wait_readable
+from mlgym.sandbox.strands import Loop
+from mlgym.sandbox.waiting import wait_readable
 from mlgym.vector.arguments import find_tasks
 from mlgym.vector.curriculum import Sampler
 from mlgym.vector.seat import Outcome, Seat

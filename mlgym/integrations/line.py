@@ -12,8 +12,8 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from mlgym.errors import ModelError
-from mlgym.integrations.player import in_openai_form, reply_of
-from mlgym.models.base import ContextOverflowError, Message, Reply
+from mlgym.integrations.player import reply_of
+from mlgym.models.base import ContextOverflowError, Message, Reply, in_openai_form
 from mlgym.types import ExitReason, ToolSpec
 
 _OVERFLOW = re.compile(

@@ -85,21 +85,6 @@ class Player:
         self.messages.append({"role": "tool", "tool_call_id": call.id, "content": text})
 
 
-def in_openai_form(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
-    """The schemas as OpenAI's format has them."""
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": dict(tool.parameters),
-            },
-        }
-        for tool in tools
-    ]
-
-
 def reply_of(message: dict[str, Any]) -> Reply:
     """A reply from an assistant's message in OpenAI's format, which is kept as it stands.
 

@@ -70,3 +70,18 @@ class Model(Protocol):
             ModelError: anything else that retries could not mend.
         """
         ...
+
+
+def in_openai_form(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
+    """The schemas as OpenAI's format has them."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.parameters),
+            },
+        }
+        for tool in tools
+    ]

@@ -21,6 +21,7 @@ from mlgym.models.base import (
     ModelToolCall,
     Reply,
     ToolsUnsupportedError,
+    in_openai_form,
 )
 from mlgym.models.caching import cache_marks
 from mlgym.models.failures import is_held_back, retry_after, sort_failure
@@ -114,17 +115,7 @@ class LiteLLMModel:
                 # A local server asks for no key, but its client insists on one.
                 request["api_key"] = "none"
         if tools:
-            request["tools"] = [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": tool.description,
-                        "parameters": dict(tool.parameters),
-                    },
-                }
-                for tool in tools
-            ]
+            request["tools"] = in_openai_form(tools)
         return request
 
     def _wait(self, error: Exception, tried: int, with_tools: bool, with_images: bool) -> float:

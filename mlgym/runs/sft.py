@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from mlgym.models.base import Message
+from mlgym.models.base import Message, in_openai_form
 from mlgym.runs.as_toolcaller import as_toolcaller
 from mlgym.runs.exchanges import Exchange, entries, read_exchanges
 from mlgym.runs.store import MODEL, RunFolder
 from mlgym.tools.registry import TOOLS
+from mlgym.types import ToolSpec
 
 Row = dict[str, Any]
 _SCHEMAS = {tool.spec.name: tool.spec for tool in TOOLS}
@@ -138,14 +139,4 @@ def _encodable(text: str) -> str:
 
 def _schemas(names: Sequence[str]) -> list[Row]:
     """Of a tool that there is no more, its name is all that is known."""
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": name,
-                "description": _SCHEMAS[name].description if name in _SCHEMAS else "",
-                "parameters": dict(_SCHEMAS[name].parameters) if name in _SCHEMAS else {},
-            },
-        }
-        for name in names
-    ]
+    return in_openai_form([_SCHEMAS.get(name) or ToolSpec(name, "", {}) for name in names])

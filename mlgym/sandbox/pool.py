@@ -18,7 +18,8 @@ from mlgym.errors import ConfigError, SandboxError
 from mlgym.sandbox.base import Backend, Sandbox, SandboxSpec
 from mlgym.sandbox.guest_sandbox import GuestSandbox
 from mlgym.sandbox.proof import Looks, difference, look
-from mlgym.sandbox.waiting import Loop, pause, within_strand
+from mlgym.sandbox.strands import Loop
+from mlgym.sandbox.waiting import pause, within_strand
 
 _MOST_HANDS = 4
 _BREATH_S = 0.005

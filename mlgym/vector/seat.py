@@ -189,22 +189,17 @@ class Seat:
 
 def columns(outcomes: Sequence[Outcome | None]) -> tuple[Floats, Flags, Flags, Info]:
     """Rewards, terminations, truncations and infos as Gymnasium has them; None is nothing."""
-    infos: list[Info | None] = []
+    infos: list[Info] = []
     rewards: list[float] = []
     terminations: list[bool] = []
     truncations: list[bool] = []
     for outcome in outcomes:
-        if outcome is None:
-            outcome = _NOTHING
-        rewards.append(outcome.reward)
-        terminations.append(outcome.terminated)
-        truncations.append(outcome.truncated)
-        info: Info | None = outcome.info
-        if outcome is _NOTHING:
-            info = None
-        elif outcome.final is not None:
-            observation, final_info = outcome.final
-            info = {"final_obs": observation, "final_info": final_info, **outcome.info}
+        reward, terminated, truncated, info, final = (outcome or _NOTHING)[1:]
+        rewards.append(reward)
+        terminations.append(terminated)
+        truncations.append(truncated)
+        if final is not None:
+            info = {"final_obs": final[0], "final_info": final[1], **info}
         infos.append(info)
     flags = np.array(terminations, dtype=np.bool_), np.array(truncations, dtype=np.bool_)
     return np.array(rewards, dtype=np.float64), *flags, batched(infos)
