@@ -181,10 +181,11 @@ class Fleet:
             if member.killed.pop("shell", None) is None:
                 self._object(number, f"a new shell of which nobody knows: {text!r}")
             self.tally["new shells told"] += 1
-            first = text.partition("\n")[0]
-            member.count = int(first) if first.isdigit() else 0
+            # The old shell may have answered before it died; the new one answers by 1 alone.
+            said, before = text.partition("\n")[0] == "1", member.count
+            member.count = int(said)
             self._look(number)
-            return RESET if over else ""
+            return RESET if over or (said and before == 0) else ""
         self._held_against(number, text, asked)
         return RESET if over else ""
 
