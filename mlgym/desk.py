@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from mlgym import wording
 from mlgym.episode import Episode
-from mlgym.errors import SubmissionError
+from mlgym.errors import SandboxError, SubmissionError, TaskError
 from mlgym.sandbox.base import Sandbox
 from mlgym.task.schema import BudgetSpec
 from mlgym.tools import literature
@@ -53,7 +53,29 @@ class Desk:
         left = self._budget.wall_s - self.episode.elapsed_s
         return max(0.05, min(self._budget.command_s, left))
 
-    def act(self, action: object, masked: Collection[str] = ()) -> tuple[str, ToolResult]:
+    def carry_out(
+        self, action: object, masked: Collection[str], max_steps: int
+    ) -> tuple[str, int | None, str]:
+        """Do a whole step: the tool's name, its exit code, and what to tell.
+
+        Raises SandboxError, TaskError: the episode is void.
+        """
+        episode = self.episode
+        try:
+            tool, result = self.act(action, masked)
+            episode.end_work()
+            return tool, result.exit_code, result.text + self.end_where_spent(max_steps)
+        except (SandboxError, TaskError) as error:
+            episode.void(error)
+            raise
+
+    def finish(self, reason: ExitReason) -> str:
+        """End the episode from outside, as a step of its own. Raises as `carry_out`."""
+        with self.episode.voided_by_failures():
+            self.episode.end_work()
+            return self.end(reason)
+
+    def act(self, action: object, masked: Collection[str]) -> tuple[str, ToolResult]:
         """Carry out one action: the tool's name and what it answered."""
         if not isinstance(action, str) or not wording.ACTIONS.contains(action):
             return "bash", ToolResult(wording.refused_action(action))
@@ -97,9 +119,10 @@ class Desk:
 
     def end_where_spent(self, max_steps: int) -> str:
         """Judge the episode where its budget is used up; what to tell of it, else nothing."""
-        if self.episode.exit_reason is not None:
+        episode = self.episode
+        if episode.exit_reason is not None:
             return ""
-        if self.episode.steps >= max_steps:
+        if episode.steps >= max_steps:
             return self.end(ExitReason.MAX_STEPS)
         return self.end(ExitReason.WALL_TIME) if self.remaining_s <= 0 else ""
 

@@ -87,7 +87,6 @@ class MLGymEnv(gym.Env[str, str]):
         self.laboratory = Laboratory(
             self.task, sandbox, data, data_seed, pool, with_solution=solution, runtime=runtime
         )
-        self.last_transition: Transition | None = None
         self._reward = reward_function(reward)
         self._branching = branching
         self._desk: Desk | None = None
@@ -162,6 +161,15 @@ class MLGymEnv(gym.Env[str, str]):
             return "infrastructure_failure"
         return "unscored" if self.score is None else "scored"
 
+    @property
+    def last_transition(self) -> Transition | None:
+        """The last step, or the reset, as it is recorded; None before the first."""
+        return None if self._desk is None else self._desk.episode.last
+
+    @last_transition.setter
+    def last_transition(self, last: Transition) -> None:
+        self.episode.last = last
+
     # Gymnasium's interface --------------------------------------------------------------------
 
     def reset(
@@ -192,13 +200,9 @@ class MLGymEnv(gym.Env[str, str]):
             SandboxError, TaskError: the episode is void; `exit_reason` says so.
         """
         desk = self._running()
-        episode = desk.episode
-        with episode.voided_by_failures():
-            tool, result = desk.act(action, self.masked)
-            episode.end_work()
-            text = result.text + desk.end_where_spent(self.max_steps)
-        paid = episode.pay(tool, result.exit_code)
-        return self._close_step(action, text, tool, result.exit_code, paid)
+        tool, exit_code, text = desk.carry_out(action, self.masked, self.max_steps)
+        paid = desk.episode.pay(tool, exit_code)
+        return self._close_step(action, text, tool, exit_code, paid)
 
     def finish(self, reason: ExitReason | str) -> Step:
         """End the episode from outside (a cost limit, an interrupt) and score it by the rule.
@@ -212,11 +216,8 @@ class MLGymEnv(gym.Env[str, str]):
         if reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED):
             raise ValueError(f"{reason} is for an action of the agent's to give")
         desk = self._running()
-        episode = desk.episode
-        with episode.voided_by_failures():
-            episode.end_work()
-            text = desk.end(reason)
-        return self._close_step(None, text, "finish", None, episode.pay("finish", None))
+        text = desk.finish(reason)
+        return self._close_step(None, text, "finish", None, desk.episode.pay("finish", None))
 
     def render(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The last observation in mode "ansi"; "human" prints by itself, at every step."""
@@ -288,12 +289,11 @@ class MLGymEnv(gym.Env[str, str]):
     def _close_step(
         self, action: str | None, text: str, tool: str, exit_code: int | None, paid: float
     ) -> Step:
-        """Everything a step returns, and the transition that records it."""
+        """Everything a step returns, and its record."""
         episode = self.episode
         text = wording.bounded(text)
-        info = episode.info(tool, exit_code, self.remaining_steps)
-        last = episode.transition(self.last_transition, action, text, paid, info)
-        self.last_transition = last
+        info = episode.info(tool, exit_code, max(0, self.max_steps - episode.steps))
+        episode.record(action, text, paid, tool, exit_code)
         if self.render_mode == "human":
             print(f"[{episode.steps}] {action or tool}\n{text}")
-        return text, paid, last.terminated, last.truncated, info
+        return text, paid, *episode.flags(), info

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from mlgym.errors import SandboxError, TaskError
@@ -14,26 +15,6 @@ from mlgym.reward import FOR_GRADES, BaselineScorer, RewardContext, RewardFuncti
 from mlgym.tools.base import EditorState
 from mlgym.tools.notes import Notebook
 from mlgym.types import ExitReason, Image, Score, Transition
-
-
-class Voiding:
-    """See `Episode.voided_by_failures`. No generator: every step enters one."""
-
-    __slots__ = ("_episode",)
-
-    def __init__(self, episode: Episode) -> None:
-        self._episode = episode
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        if isinstance(error, SandboxError):
-            self._episode.exit_reason, self._episode.score = ExitReason.SANDBOX_ERROR, None
-        elif isinstance(error, TaskError):
-            self._episode.exit_reason, self._episode.score = ExitReason.TASK_ERROR, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +57,19 @@ class Episode:
     _best_paid: float = 0.0
     _began: float = 0.0
     _grading_s: float = 0.0
+    _last: Transition | Callable[[], Transition] | None = None
+    _last_step: int = 0
+
+    @property
+    def last(self) -> Transition | None:
+        """The last step, or the reset, as it is recorded; made now, as most loops never ask."""
+        if callable(self._last):
+            self._last = self._last()
+        return self._last
+
+    @last.setter
+    def last(self, last: Transition) -> None:
+        self._last, self._last_step = last, last.step
 
     def account(self) -> Account:
         """What is to be known of it to go on from here."""
@@ -110,9 +104,20 @@ class Episode:
         self.exit_reason, self.graded = reason, graded
         self.score = None if self.branching else graded
 
-    def voided_by_failures(self) -> Voiding:
-        """Marks the episode where infrastructure or task fail, and lets the error out."""
-        return Voiding(self)
+    def void(self, error: SandboxError | TaskError) -> None:
+        """It was failed by infrastructure or task: there is no score."""
+        lost = isinstance(error, SandboxError)
+        self.exit_reason = ExitReason.SANDBOX_ERROR if lost else ExitReason.TASK_ERROR
+        self.score = None
+
+    @contextmanager
+    def voided_by_failures(self) -> Generator[None]:
+        """Voids the episode where infrastructure or task fail, and lets the error out."""
+        try:
+            yield
+        except (SandboxError, TaskError) as error:
+            self.void(error)
+            raise
 
     def begin_step(self) -> None:
         self.graded = self.image = None
@@ -132,10 +137,6 @@ class Episode:
         """The agent's part of the step is over: its time counts, and so does the step."""
         self.elapsed_s += time.monotonic() - self._began - self._grading_s
         self.steps += 1
-
-    def step_s(self) -> float:
-        """Seconds since the step began, gradings counted."""
-        return time.monotonic() - self._began
 
     def pay(self, tool: str, exit_code: int | None) -> float:
         """The step's reward."""
@@ -175,38 +176,43 @@ class Episode:
             info["exit_code"] = exit_code
         if self.graded is not None:
             info["metrics"] = dict(self.graded.metrics)
-        if self.judge.best is not None:
-            info["best_metrics"] = dict(self.judge.best.metrics)
+        if self.judge.kept is not None:
+            info["best_metrics"] = dict(self.judge.kept.score.metrics)
         if self.exit_reason is not None:
             info["exit_reason"] = str(self.exit_reason)
         if self.score is not None:
             info["score"] = self.score.normalized
         return info
 
-    def transition(
-        self,
-        before: Transition | None,
-        action: str | None,
-        observation: str,
-        paid: float,
-        info: dict[str, Any],
-    ) -> Transition:
-        """The step as it is recorded; `before` is the one whose state it was taken in."""
-        over = self.exit_reason is not None
-        terminated = over and self.exit_reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED)
-        return Transition(
+    def flags(self) -> tuple[bool, bool]:
+        """Gymnasium's (terminated, truncated)."""
+        reason = self.exit_reason
+        if reason is None:
+            return False, False
+        terminated = reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED)
+        return terminated, not terminated
+
+    def record(
+        self, action: str | None, observation: str, paid: float, tool: str, exit_code: int | None
+    ) -> None:
+        """The step, or the reset, is over: from here on it is the last one."""
+        terminated, truncated = self.flags()
+        self._last = partial(
+            Transition,
             step=self.steps,
-            parent=before.step if before is not None and self.steps else None,
+            # The step in whose state it was taken.
+            parent=self._last_step if self.steps else None,
             thought="",
             action=action,
             observation=observation,
             reward=paid,
             terminated=terminated,
-            truncated=over and not terminated,
-            tool=info["tool"],
-            exit_code=info.get("exit_code"),
+            truncated=truncated,
+            tool=tool,
+            exit_code=exit_code,
             metrics=None if self.graded is None else dict(self.graded.metrics),
-            duration_s=self.step_s(),
+            duration_s=time.monotonic() - self._began,
             time=time.time(),
             image=None if self.image is None else self.image.name,
         )
+        self._last_step = self.steps

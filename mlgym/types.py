@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Split = Literal["validation", "test"]
 ScoreSource = Literal["submitted", "best_validated", "last_workspace"]
@@ -35,8 +35,7 @@ class ExitReason(StrEnum):
         return self in (ExitReason.SANDBOX_ERROR, ExitReason.TASK_ERROR, ExitReason.MODEL_ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecResult:
+class ExecResult(NamedTuple):
     """What a command in the persistent shell came to.
 
     `output` is standard output and error interleaved, decoded as UTF-8 with replacement, bounded
@@ -106,8 +105,7 @@ class Image:
         return f"images/{hashlib.sha256(self.data).hexdigest()}.{self.media_type.partition('/')[2]}"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(NamedTuple):
     """What a tool answered. Only the shell sets `exit_code`, only grading `metrics`.
 
     Only `view_image` sets `image`, which is for models that take images.

@@ -22,7 +22,8 @@ from typing import Any
 
 from mlgym.sandbox.guest.script import AGAIN, PIECE, new_tokens, parse_status, run_line
 from mlgym.sandbox.guest.tail import Tail
-from mlgym.sandbox.waiting import Readiness, within_strand
+from mlgym.sandbox.waiting import Readiness
+from mlgym.types import ExecResult
 
 _FIRST_LOOK_S, _LONGEST_PAUSE_S = 0.001, 0.032
 _LOOK_AMONG_MANY_S = 0.02
@@ -32,15 +33,6 @@ _UNKNOWN = 1 << 62
 """More than any text's size, in bytes."""
 _LITTLE = 4096
 """What is read first, in bytes: room for more would cost more than most commands say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A command that came to its end, and left nothing behind."""
-
-    output: bytes
-    exit_code: int
-    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +111,9 @@ class DirectShell:
         self._let_go()
         self._inbox.close()
 
-    def run(self, text: bytes, timeout: float, keep: int, flood: int) -> Ended | HandedBack | None:
+    def run(
+        self, text: bytes, timeout: float, keep: int, flood: int
+    ) -> ExecResult | HandedBack | None:
         """Run a command for at most `timeout` seconds; None where bash is gone or deaf.
 
         `keep` bytes of output are kept, of at most `flood`.
@@ -142,23 +136,24 @@ class DirectShell:
         if status is not None and self._nothing_left() and self._drain(tail, flood):
             self.underway = False
             output, cut = tail.result()
-            return Ended(output, status, bool(cut))
+            text, spent = output.decode("utf-8", "replace"), time.monotonic() - began
+            return ExecResult(text, status, truncated=cut > 0, duration_s=spent)
         header: dict[str, Any] = {
             "timeout": timeout,
             "spent": time.monotonic() - began,
             "total": tail.total,
             "keep": keep,
-            "token": token,
+            "token": token.decode(),
         }
         if status is not None:
             header["status"] = status
         return HandedBack(header, tail.kept())
 
-    def _wait(self, token: str, deadline: float, tail: Tail, flood: int) -> int | None:
+    def _wait(self, token: bytes, deadline: float, tail: Tail, flood: int) -> int | None:
         """The command's exit status; None where it is late, floods, or bash closed the pipe."""
         said, pause_s = b"", _FIRST_LOOK_S
         # Most commands say little and end at once: one wait instead of one for each line.
-        ended = bool(self._end.wait(_LOOK_AMONG_MANY_S if within_strand() else _FIRST_LOOK_S))
+        ended = bool(self._end.wait(_FIRST_LOOK_S, _LOOK_AMONG_MANY_S))
         while True:
             news = self._told() if ended else None
             if news is not None:

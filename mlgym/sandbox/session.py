@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from mlgym.errors import SandboxError
 from mlgym.sandbox.base import SandboxSpec
 from mlgym.sandbox.channel import GuestChannel
-from mlgym.sandbox.direct import Ended
 from mlgym.sandbox.guest.files import ARCHIVE_ROOM
 from mlgym.sandbox.guest.frames import FrameParser, Header, pack
 from mlgym.sandbox.inside import STARTER_INSIDE, WRITABLE, agent_environment
@@ -87,8 +86,7 @@ class GuestSession:
 
     def run(self, command: str, timeout: float, keep: int | None = None) -> ExecResult:
         """See `Sandbox.run`. `keep` is how many bytes of output are kept, where not the limit."""
-        limits = self._spec.limits
-        keep = keep or limits.output_bytes
+        keep = keep or self._spec.limits.output_bytes
         body = command.encode("utf-8", "surrogatepass")
         self._used = True
         header: Header = {"op": "run", "timeout": timeout, "keep": keep}
@@ -97,17 +95,12 @@ class GuestSession:
             if direct.underway:
                 header["fresh"] = True
             elif direct.ready:
-                began = time.monotonic()
                 try:
-                    done = direct.run(body, timeout, keep, limits.flood_bytes)
+                    done = direct.run(body, timeout, keep, self._spec.limits.flood_bytes)
                 except OSError as error:
                     raise self._fail(str(error)) from error
-                if isinstance(done, Ended):
-                    text = done.output.decode("utf-8", "replace")
-                    spent = time.monotonic() - began
-                    return ExecResult(
-                        text, done.exit_code, truncated=done.truncated, duration_s=spent
-                    )
+                if isinstance(done, ExecResult):
+                    return done
                 if done is not None:
                     header, body = {"op": "take_over", **done.header}, done.kept
         reply, body = self._request(header, body, timeout + GRACE_S)

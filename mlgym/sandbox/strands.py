@@ -45,7 +45,7 @@ class Loop:
         """Run `work` until it waits for the first time, or ends."""
         strand = self._idle.pop() if self._idle else Strand(self)
         strand.work = work
-        strand.resume()
+        strand.resume(_current())
         return strand
 
     def done(self, strand: Strand) -> None:
@@ -86,21 +86,23 @@ class Loop:
         if timeout is not None and timeout < wait:
             wait = timeout
         able: dict[Strand, None] = {}
-        for fd, event in self._epoll.poll(None if wait == NEVER else max(0.0, wait)):
-            strand = self._by_fd.get(fd)
+        by_fd = self._by_fd
+        for news in self._epoll.poll(None if wait == NEVER else max(0.0, wait)):
+            strand = by_fd.get(news[0])
             if strand is None:
-                self.release(fd)
+                self.release(news[0])
                 continue
-            strand.ready.append((fd, event))
+            strand.ready.append(news)
             able[strand] = None
         now = time.monotonic()
         if now >= self._soonest:
             left = [strand for strand in self._waiting if strand.deadline > now]
             able.update(dict.fromkeys(self._waiting.difference(left)))
             self._soonest = min((strand.deadline for strand in left), default=NEVER)
+        here = _current()
         for strand in able:
             self.forget(strand)
-            strand.resume()
+            strand.resume(here)
 
     def close(self) -> None:
         """End every strand where it waits: its clean-up runs, and what waits in it blocks.
@@ -133,12 +135,13 @@ class Loop:
         strand.deadline = deadline = time.monotonic() + timeout
         if deadline < self._soonest:
             self._soonest = deadline
+        by_fd, kept = self._by_fd, self._kept
         for fd in fds:
-            if fd not in self._kept:
+            if fd not in kept:
                 self._epoll.register(fd, events)
                 if keep:
-                    self._kept.add(fd)
-            self._by_fd[fd] = strand
+                    kept.add(fd)
+            by_fd[fd] = strand
         self._waiting.add(strand)
         strand.suspend()
         return strand.ready
@@ -186,8 +189,10 @@ class Strand:
             self.loop.done(self)
             self.suspend()
 
-    def resume(self) -> None:
-        self._greenlet.parent = _current()
+    def resume(self, here: Any) -> None:
+        """Give it the thread, which is `here` now, until it waits or has nothing left to do."""
+        if self._greenlet.parent is not here:
+            self._greenlet.parent = here
         self._greenlet.switch()
 
     def suspend(self) -> None:

@@ -39,12 +39,16 @@ class Readiness:
         for fd in fds:
             self._poller.register(fd, select.POLLIN)
 
-    def wait(self, timeout: float) -> Ready:
-        """The descriptors that are ready; none where `timeout` seconds have passed."""
+    def wait(self, timeout: float, among_many: float | None = None) -> Ready:
+        """The descriptors that are ready; none where `timeout` seconds have passed.
+
+        `among_many` is the time in a strand, where it is another one.
+        """
         strand: Strand | None = current_strand()
         if strand is None:
             return self._poller.poll(timeout * 1000)
         loop = strand.loop
+        timeout = timeout if among_many is None else among_many
         if self._keep and loop is not self._loop:
             self.close()
             self._loop = loop

@@ -16,7 +16,7 @@ from mlgym.errors import unknown_name
 from mlgym.tools import editor, grade, images, literature, memory, search, viewer
 from mlgym.tools.base import ActionError, Tool, ToolContext
 from mlgym.tools.shell import Shell
-from mlgym.tools.text import MOST_DIGITS, first_word, whole_lines
+from mlgym.tools.text import MOST_DIGITS, beginning_with, whole_lines
 from mlgym.types import ToolCall, ToolResult, ToolSpec
 
 TOOLS: tuple[Tool, ...] = (
@@ -30,6 +30,7 @@ TOOLS: tuple[Tool, ...] = (
     *grade.TOOLS,
 )
 _BY_NAME = {tool.spec.name: tool for tool in TOOLS}
+_CALL = beginning_with(name for name in _BY_NAME if name != "bash")
 _FORCED = "command "
 _DIGITS = rf"\s*\d{{1,{MOST_DIGITS}}}\s*"
 
@@ -55,12 +56,13 @@ def parse_action(text: str) -> ToolCall:
     Raises:
         ActionError: it begins with a tool's name and is no call of it; says what to send.
     """
+    found = _CALL.match(text)
+    if found is not None:
+        whole = text.strip(" \t\n") if "\n" not in text else text
+        return ToolCall(found[1], _BY_NAME[found[1]].parse(whole))
     if text.startswith(_FORCED) and _reads_as_call(text[len(_FORCED) :]):
-        return ToolCall("bash", {"command": text[len(_FORCED) :]})
-    name = first_word(text)
-    if name == "bash" or name not in _BY_NAME:
-        return ToolCall("bash", {"command": text})
-    return ToolCall(name, _BY_NAME[name].parse(text.strip(" \t\n") if "\n" not in text else text))
+        text = text[len(_FORCED) :]
+    return ToolCall("bash", {"command": text})
 
 
 def render_call(call: ToolCall) -> str:
@@ -78,8 +80,7 @@ def _reads_as_call(text: str) -> bool:
     """Whether a shell command must be prefixed in order to be one."""
     while text.startswith(_FORCED):
         text = text[len(_FORCED) :]
-    name = first_word(text)
-    return name != "bash" and name in _BY_NAME
+    return _CALL.match(text) is not None
 
 
 def from_json(name: str, arguments: str | Mapping[str, Any]) -> ToolCall:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mlgym.tools.base import ActionError
 
 MOST_DIGITS = 18
 """No file has more lines, and Python refuses to read a number of thousands of digits."""
-_FIRST_WORD = re.compile(r"\s*([A-Za-z_]+)(?=$|[\s;|&<>()])")
+_WORD_ENDS = r"(?=$|[\s;|&<>()])"
+_FIRST_WORD = re.compile(rf"\s*([A-Za-z_]+){_WORD_ENDS}")
 _BLOCK = re.compile(r"<<\s*(['\"]?)(\w+)\1(?:[ \t]+(no_newline))?\s*$")
 
 
@@ -18,6 +19,11 @@ def first_word(text: str) -> str:
     """The word that an action begins with, `""` where it begins otherwise."""
     found = _FIRST_WORD.match(text)
     return found[1] if found else ""
+
+
+def beginning_with(words: Iterable[str]) -> re.Pattern[str]:
+    """Matches where the first word is one of these, which is then its first group."""
+    return re.compile(rf"\s*({'|'.join(words)}){_WORD_ENDS}")
 
 
 def words_after(text: str, name: str, usage: str, least: int, most: int) -> list[str]:

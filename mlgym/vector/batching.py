@@ -17,18 +17,9 @@ _PLAIN = ({int}, {float}, {bool})
 
 def batched(infos: Sequence[Info | None]) -> dict[str, Any]:
     """What `VectorEnv._add_info` comes to for these, by index; None adds nothing."""
-    found: dict[str, tuple[list[int], list[Any]]] = {}
-    for number, info in enumerate(infos):
-        if info is not None:
-            for key, value in info.items():
-                have = found.get(key)
-                if have is None:
-                    have = found[key] = ([], [])
-                have[0].append(number)
-                have[1].append(value)
     size = len(infos)
     made: dict[str, Any] = {}
-    for key, (numbers, values) in found.items():
+    for key, (numbers, values) in _by_key(infos).items():
         mask = np.ones(size, dtype=np.bool_)
         if len(numbers) < size:
             mask[:] = False
@@ -49,7 +40,23 @@ def unbatched(infos: Mapping[str, Any], number: int) -> dict[str, Any]:
     return made
 
 
-def _column(key: str, numbers: list[int], values: list[Any], size: int) -> Any:
+def _by_key(infos: Sequence[Info | None]) -> dict[str, tuple[Sequence[int], list[Any]]]:
+    """Each key's values, and by whom they are."""
+    known = [info for info in infos if info is not None]
+    keys = known[0].keys() if known else ()
+    # Most batches are of steps of one kind.
+    if len(known) == len(infos) and all(info.keys() == keys for info in known):
+        return {key: (range(len(known)), [info[key] for info in known]) for key in keys}
+    found: dict[str, tuple[list[int], list[Any]]] = {}
+    for number, info in enumerate(infos):
+        for key, value in (info or {}).items():
+            have = found.setdefault(key, ([], []))
+            have[0].append(number)
+            have[1].append(value)
+    return {**found}
+
+
+def _column(key: str, numbers: Sequence[int], values: list[Any], size: int) -> Any:
     first: Any = values[0]
     if key != "final_obs" and isinstance(first, dict):
         inner: list[Info | None] = [None] * size
@@ -57,8 +64,12 @@ def _column(key: str, numbers: list[int], values: list[Any], size: int) -> Any:
             inner[number] = value
         return batched(inner)
     column: np.ndarray[Any, Any]
-    if len(values) == size and set(map(type, values)) in _PLAIN:
-        return np.array(values)
+    if len(values) == size:
+        kinds = set(map(type, values))
+        if kinds in _PLAIN:
+            return np.array(values)
+        if kinds == {str}:
+            return np.array(values, dtype=object)
     if key == "final_obs":
         column = np.full(size, None, dtype=object)
     elif _is_number(first):

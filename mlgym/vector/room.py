@@ -48,14 +48,14 @@ class Room:
         loop = self._loop
         for action, number in zip(actions, chosen, strict=True):
             seat = self._seats[number]
-            loop.begin(partial(seat.work, partial(seat.step, action, mode)))
+            loop.begin(partial(seat.work, seat.step, action, mode))
 
     def begin_anew(self, chosen: Sequence[int], seeds: Sequence[int | None]) -> None:
         """Begin a reset of each of the chosen."""
         self.expect_open("reset")
         for number, seed in zip(chosen, seeds, strict=True):
             seat = self._seats[number]
-            self._loop.begin(partial(seat.work, partial(seat.begin_anew, seed)))
+            self._loop.begin(partial(seat.work, seat.begin_anew, seed))
 
     def run(self, wanted: int, timeout: float | None) -> None:
         """Until so many have answered, or nobody is at work.

@@ -82,11 +82,11 @@ class Seat:
         """Whether its last work has ended and was not handed out."""
         return self.outcome is not None or self.error is not None
 
-    def work(self, job: Callable[[], Outcome]) -> None:
+    def work(self, job: Callable[..., Outcome], *args: Any) -> None:
         """Do a step or a reset, and keep what it comes to."""
         self.busy = True
         try:
-            self.outcome = job()
+            self.outcome = job(*args)
         except Exception as error:  # noqa: BLE001 - kept for the caller, whose other environments go on
             self.error = error
         finally:
@@ -110,7 +110,8 @@ class Seat:
         outcome = self._step(action)
         self.ended = outcome.terminated or outcome.truncated
         if not (self.ended and mode is AutoresetMode.SAME_STEP):
-            return self._seen(outcome)
+            self.observation = outcome.observation
+            return outcome
         fresh = self.begin_anew()
         final = outcome.observation, outcome.info
         return Outcome(
@@ -189,20 +190,17 @@ class Seat:
 
 def columns(outcomes: Sequence[Outcome | None]) -> tuple[Floats, Flags, Flags, Info]:
     """Rewards, terminations, truncations and infos as Gymnasium has them; None is nothing."""
-    infos: list[Info] = []
-    rewards: list[float] = []
-    terminations: list[bool] = []
-    truncations: list[bool] = []
-    for outcome in outcomes:
-        reward, terminated, truncated, info, final = (outcome or _NOTHING)[1:]
-        rewards.append(reward)
-        terminations.append(terminated)
-        truncations.append(truncated)
-        if final is not None:
-            info = {"final_obs": final[0], "final_info": final[1], **info}
-        infos.append(info)
-    flags = np.array(terminations, dtype=np.bool_), np.array(truncations, dtype=np.bool_)
-    return np.array(rewards, dtype=np.float64), *flags, batched(infos)
+    made = [outcome or _NOTHING for outcome in outcomes]
+    infos = [
+        info if final is None else {"final_obs": final[0], "final_info": final[1], **info}
+        for *_, info, final in made
+    ]
+    return (
+        np.array([outcome.reward for outcome in made], dtype=np.float64),
+        np.array([outcome.terminated for outcome in made], dtype=np.bool_),
+        np.array([outcome.truncated for outcome in made], dtype=np.bool_),
+        batched(infos),
+    )
 
 
 def void_text(why: object) -> str:

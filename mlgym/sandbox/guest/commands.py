@@ -103,7 +103,8 @@ class Commands:
         """Go on with a command that the host began; `body` is the output that it kept."""
         self.request = header["id"]
         tail = Tail(header.get("keep") or self.shell.output_bytes, body, header["total"])
-        self.shell.take_over(header["timeout"], header["spent"], tail, header["token"])
+        token = header["token"].encode()
+        self.shell.take_over(header["timeout"], header["spent"], tail, token)
         if "status" in header:
             self.answer(self.shell.finish(header["status"], restarted=False))
         elif self.shell.died is not None:

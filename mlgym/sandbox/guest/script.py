@@ -28,54 +28,59 @@ IO = "/run/sh"
 TEXT = f"{IO}/bash"
 OUTPUT = f"{IO}/output"
 CONTROL_FD, STATUS_FD, TEXT_FD = 250, 251, 252
-# Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts.
-_SOURCE = rf"\. {TEXT} </dev/null >{OUTPUT} 2>&1 {STATUS_FD}>&-"
+# Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts. Bash
+# itself has /dev/null at 0, 1 and 2, so that <&1 need not open it; what the text does to them by
+# `exec` is undone with these redirections.
+_SOURCE = rf"\. {TEXT} <&1 >{OUTPUT} 2>&1 {STATUS_FD}>&-"
+_TELL = rf'\builtin echo "$?">&{STATUS_FD}'
 _FIRST, _SECOND = CALLS = ("@_", "@-")
 """What the two lines are called by: nobody's names, and short."""
 AGAIN = -1
 """In the place of a status: nothing was run, the first line is to be sent whole."""
-_AGAIN = "again"
+_AGAIN = b"again"
 START = (
     f"exec {CONTROL_FD}<&-;shopt -s expand_aliases;"
-    f"{_FIRST}(){{ \\builtin echo {_AGAIN}>&{STATUS_FD};}};"
-    f'{_SECOND}(){{ \\builtin echo "$? $1">&{STATUS_FD};}};'
-    f"readonly -f {_FIRST} {_SECOND};alias {_FIRST}='{_SOURCE}'\n"
+    f"{_FIRST}(){{ \\builtin echo {_AGAIN.decode()}>&{STATUS_FD};}};"
+    f'{_SECOND}(){{ {_TELL} "$1" "$2";}};'
+    f"readonly -f {_FIRST} {_SECOND};alias {_FIRST}='{_SOURCE}' {_SECOND}='{_TELL}'\n"
 ).encode()
+_SOURCE_LINE, _FIRST_LINE, _SECOND_LINE = _SOURCE.encode(), _FIRST.encode(), _SECOND.encode()
 _TOKEN_BYTES, _TOKEN_LENGTH = 3, 4
 _NO_SIGNS = bytes.maketrans(b"+/", b"xy")
 PIECE = 1 << 16
 """The most that is read of a command's output at once, in bytes: what a pipe holds."""
 
 
-def new_token() -> str:
+def new_token() -> bytes:
     """A word that a command cannot know, so that no other end is taken for its own."""
     return next(new_tokens(1))
 
 
-def new_tokens(at_once: int = 200) -> Iterator[str]:
+def new_tokens(at_once: int = 200) -> Iterator[bytes]:
     """Token after token; so many are made at once."""
     while True:
         drawn = binascii.b2a_base64(os.urandom(_TOKEN_BYTES * at_once), newline=False)
-        words = drawn.translate(_NO_SIGNS).decode()
+        words = drawn.translate(_NO_SIGNS)
         for begin in range(0, len(words), _TOKEN_LENGTH):
             yield words[begin : begin + _TOKEN_LENGTH]
 
 
-def run_line(token: str, *, whole: bool = False) -> bytes:
+def run_line(token: bytes, *, whole: bool = False) -> bytes:
     """What bash is told for one command."""
     # What is last on a line is `$_` in the next command, which must not be drawn at random.
-    return f"{_SOURCE if whole else _FIRST}\n{_SECOND} {token} 0\n".encode()
+    return b"%b\n%b %b 0\n" % (_SOURCE_LINE if whole else _FIRST_LINE, _SECOND_LINE, token)
 
 
-def parse_status(said: bytes, token: str) -> int | None:
+def parse_status(said: bytes, token: bytes) -> int | None:
     """The exit status told under `token` in what came through the status pipe; None if not yet.
 
     `AGAIN` where the first line must be sent whole.
     """
+    told = b" %b 0" % token
     again = False
-    for line in said.split(b"\n")[:-1]:
-        again = again or line == _AGAIN.encode()
-        status, _, word = line.partition(b" ")
-        if word == token.encode() and status.isdigit() and len(status) < 4:
+    for line in said.splitlines():
+        again = again or line == _AGAIN
+        status = line.removesuffix(told)
+        if status.isdigit() and len(status) < 4 and len(status) < len(line):
             return AGAIN if again else int(status) & 0xFF
     return None

@@ -40,7 +40,7 @@ class Command:
     """
 
     def __init__(
-        self, output: Tail, seconds: float, began: float, token: str, reborn: bool = False
+        self, output: Tail, seconds: float, began: float, token: bytes, reborn: bool = False
     ) -> None:
         self.token = token
         self.said = b""
@@ -156,7 +156,7 @@ class Shell:
         os.pwrite(self.text, text, 0)
         os.write(self.control, run_line(self.command.token))
 
-    def take_over(self, seconds: float, spent: float, tail: Tail, token: str) -> None:
+    def take_over(self, seconds: float, spent: float, tail: Tail, token: bytes) -> None:
         """Go on with a command that the host began, `spent` seconds ago, with what it has read."""
         self.command = Command(tail, seconds, time.monotonic() - spent, token)
         self._stop_flood(self.command)
