@@ -124,7 +124,8 @@ class Desk:
             return ""
         if episode.steps >= max_steps:
             return self.end(ExitReason.MAX_STEPS)
-        return self.end(ExitReason.WALL_TIME) if self.remaining_s <= 0 else ""
+        spent = episode.elapsed_s >= self._budget.wall_s
+        return self.end(ExitReason.WALL_TIME) if spent else ""
 
     def end(self, reason: ExitReason) -> str:
         """Judge the episode; what to tell of it."""

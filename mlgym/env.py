@@ -293,7 +293,7 @@ class MLGymEnv(gym.Env[str, str]):
         episode = self.episode
         text = wording.bounded(text)
         info = episode.info(tool, exit_code, max(0, self.max_steps - episode.steps))
-        episode.record(action, text, paid, tool, exit_code)
+        over = episode.record(action, text, paid, tool, exit_code)
         if self.render_mode == "human":
             print(f"[{episode.steps}] {action or tool}\n{text}")
-        return text, paid, *episode.flags(), info
+        return text, paid, *over, info

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from mlgym.errors import SandboxError, TaskError
@@ -57,14 +56,14 @@ class Episode:
     _best_paid: float = 0.0
     _began: float = 0.0
     _grading_s: float = 0.0
-    _last: Transition | Callable[[], Transition] | None = None
+    _last: Transition | tuple[Any, ...] | None = None
     _last_step: int = 0
 
     @property
     def last(self) -> Transition | None:
         """The last step, or the reset, as it is recorded; made now, as most loops never ask."""
-        if callable(self._last):
-            self._last = self._last()
+        if isinstance(self._last, tuple):
+            self._last = Transition(*self._last)
         return self._last
 
     @last.setter
@@ -184,35 +183,32 @@ class Episode:
             info["score"] = self.score.normalized
         return info
 
-    def flags(self) -> tuple[bool, bool]:
-        """Gymnasium's (terminated, truncated)."""
-        reason = self.exit_reason
-        if reason is None:
-            return False, False
-        terminated = reason in (ExitReason.SUBMITTED, ExitReason.FORFEITED)
-        return terminated, not terminated
-
     def record(
         self, action: str | None, observation: str, paid: float, tool: str, exit_code: int | None
-    ) -> None:
-        """The step, or the reset, is over: from here on it is the last one."""
-        terminated, truncated = self.flags()
-        self._last = partial(
-            Transition,
-            step=self.steps,
-            # The step in whose state it was taken.
-            parent=self._last_step if self.steps else None,
-            thought="",
-            action=action,
-            observation=observation,
-            reward=paid,
-            terminated=terminated,
-            truncated=truncated,
-            tool=tool,
-            exit_code=exit_code,
-            metrics=None if self.graded is None else dict(self.graded.metrics),
-            duration_s=time.monotonic() - self._began,
-            time=time.time(),
-            image=None if self.image is None else self.image.name,
+    ) -> tuple[bool, bool]:
+        """The step, or the reset, is over: from here on it is the last one.
+
+        Gives Gymnasium's (terminated, truncated).
+        """
+        reason = self.exit_reason
+        terminated = reason is ExitReason.SUBMITTED or reason is ExitReason.FORFEITED
+        truncated = reason is not None and not terminated
+        self._last = (
+            self.steps,
+            self._last_step if self.steps else None,  # the one in whose state it was taken
+            "",
+            action,
+            observation,
+            paid,
+            terminated,
+            truncated,
+            tool,
+            exit_code,
+            None if self.graded is None else dict(self.graded.metrics),
+            time.monotonic() - self._began,
+            None,
+            time.time(),
+            None if self.image is None else self.image.name,
         )
         self._last_step = self.steps
+        return terminated, truncated

@@ -130,14 +130,21 @@ class DirectShell:
             os.write(self._control, run_line(token, whole=self._whole))
         except (BrokenPipeError, BlockingIOError):
             return None
+        output = b""
+        # Most commands say little and end at once: one wait instead of one for each line.
+        told = self._told() if self._end.wait(_FIRST_LOOK_S, _LOOK_AMONG_MANY_S) else None
+        status = parse_status(told, token) if told else None
+        if status is not None and status != AGAIN and self._nothing_left():
+            output = self._said(_LITTLE)
+            if len(output) < _LITTLE <= keep // 2:
+                return self._ended(output, status, began)
         tail = Tail(keep)
-        status = self._wait(token, began + timeout, tail, flood)
+        tail.add(output)
+        status = self._wait(told, token, began + timeout, tail, flood)
         # Once nobody is left who could write, what is there is all.
         if status is not None and self._nothing_left() and self._drain(tail, flood):
-            self.underway = False
             output, cut = tail.result()
-            text, spent = output.decode("utf-8", "replace"), time.monotonic() - began
-            return ExecResult(text, status, truncated=cut > 0, duration_s=spent)
+            return self._ended(output, status, began, truncated=cut > 0)
         header: dict[str, Any] = {
             "timeout": timeout,
             "spent": time.monotonic() - began,
@@ -149,13 +156,23 @@ class DirectShell:
             header["status"] = status
         return HandedBack(header, tail.kept())
 
-    def _wait(self, token: bytes, deadline: float, tail: Tail, flood: int) -> int | None:
-        """The command's exit status; None where it is late, floods, or bash closed the pipe."""
+    def _ended(
+        self, output: bytes, status: int, began: float, *, truncated: bool = False
+    ) -> ExecResult:
+        """The command came to its end, and left nothing behind."""
+        self.underway = False
+        text, spent = output.decode("utf-8", "replace"), time.monotonic() - began
+        return ExecResult(text, status, truncated=truncated, duration_s=spent)
+
+    def _wait(
+        self, news: bytes | None, token: bytes, deadline: float, tail: Tail, flood: int
+    ) -> int | None:
+        """The command's exit status; None where it is late, floods, or bash closed the pipe.
+
+        `news` is what was told by now, see `_told`.
+        """
         said, pause_s = b"", _FIRST_LOOK_S
-        # Most commands say little and end at once: one wait instead of one for each line.
-        ended = bool(self._end.wait(_FIRST_LOOK_S, _LOOK_AMONG_MANY_S))
         while True:
-            news = self._told() if ended else None
             if news is not None:
                 said = (said + news)[-PIECE:]
                 status = parse_status(said, token)
@@ -170,6 +187,7 @@ class DirectShell:
                 return None
             ready = dict(self._news.wait(left + 0.001))
             ended = self._status in ready
+            news = self._told() if ended else None
             if ready.get(self._output, 0) & POLLIN:
                 self._drain(tail, flood)
             elif self._output in ready and not ended:
@@ -188,16 +206,19 @@ class DirectShell:
         """Take all that was written by now; False where it floods."""
         room = _LITTLE
         while tail.total <= flood:
-            try:
-                data = os.read(self._output, room)
-            except BlockingIOError:
-                return True
-            if data:
-                tail.add(data)
+            data = self._said(room)
+            tail.add(data)
             if len(data) < room:
                 return True
             room = PIECE
         return False
+
+    def _said(self, most: int) -> bytes:
+        """What was written by now, of at most so many bytes."""
+        try:
+            return os.read(self._output, most)
+        except BlockingIOError:
+            return b""
 
     def _nothing_left(self) -> bool:
         """Whether bash is the only process of the sandbox but PID 1."""

@@ -29,9 +29,9 @@ TEXT = f"{IO}/bash"
 OUTPUT = f"{IO}/output"
 CONTROL_FD, STATUS_FD, TEXT_FD = 250, 251, 252
 # Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts. Bash
-# itself has /dev/null at 0, 1 and 2, so that <&1 need not open it; what the text does to them by
-# `exec` is undone with these redirections.
-_SOURCE = rf"\. {TEXT} <&1 >{OUTPUT} 2>&1 {STATUS_FD}>&-"
+# itself has /dev/null at 0, 1 and 2: <&1 need not open it. What the text does to them by `exec` is
+# undone with these redirections.
+_SOURCE = rf"\. {TEXT} <&1 &>{OUTPUT} {STATUS_FD}>&-"
 _TELL = rf'\builtin echo "$?">&{STATUS_FD}'
 _FIRST, _SECOND = CALLS = ("@_", "@-")
 """What the two lines are called by: nobody's names, and short."""
