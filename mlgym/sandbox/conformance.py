@@ -108,6 +108,18 @@ def check_output_is_both_streams_in_order(box: Sandbox) -> None:
     says(box, "printf 'caf\\xc3\\xa9 \\xff\\n'", "café \ufffd\n")
 
 
+def check_what_exec_does_to_output_ends_with_its_command(box: Sandbox) -> None:
+    box.run("exec >/tmp/mine 2>&1; echo a", 10)
+    says(box, "cat /tmp/mine; echo b >&2", "a\nb\n")
+    box.run("exec >&- 2>&-", 10)
+    says(box, "echo c; nosuch", "c\n/run/sh/bash: line 1: nosuch: command not found\n")
+    # The shell's input is its own affair, as in any shell.
+    box.run("printf 'd\\ne\\n' > /tmp/mine; exec </tmp/mine", 10)
+    says(box, "read x; echo $x", "d\n")
+    says(box, "read x; echo $x; exec </dev/null", "e\n")
+    usable(box)
+
+
 def check_readers_of_stdin_see_its_end(box: Sandbox) -> None:
     for command in ("cat", "python", "read x", "bash"):
         result = box.run(command, 10)

@@ -1,16 +1,16 @@
 """What bash is told, and the descriptors and names by which it is told.
 
-Bash reads these lines from a control pipe. A command's text lies in a memfd that bash sources, with
-stdin from /dev/null and its output to a named pipe; its exit status comes on a pipe of its own, of
-which the command's children hold no copy. Nothing is ever recognised by a printed marker.
+Bash reads these lines from a control pipe. A command's text lies in a memfd that bash sources, its
+stdin is /dev/null and its output a named pipe; its exit status comes on a pipe of its own, of which
+the command's children hold no copy. Nothing is ever recognised by a printed marker.
 
 It is told in two lines: an error may take the rest of its line with it (`return 1 2` does), and the
 status must be told all the same.
 
 Bash reads the control pipe a character at a time, so that whole lines for each command would cost
-as much as many a command. The first is an alias therefore, the second a function. Where a command
-took the alias away, a function of its name says so, and the line is sent whole: a function must not
-source the text, of which it would make a part of its own, local variables and all.
+as much as many a command: they are aliases. Where a command took the first away, a function of its
+name says so, and the line is sent whole: a function must not source the text, of which it would
+make a part of its own, local variables and all. The second's function does as the alias does.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ IO = "/run/sh"
 TEXT = f"{IO}/bash"
 OUTPUT = f"{IO}/output"
 CONTROL_FD, STATUS_FD, TEXT_FD = 250, 251, 252
-# Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts. Bash
-# itself has /dev/null at 0, 1 and 2: <&1 need not open it. What the text does to them by `exec` is
-# undone with these redirections.
-_SOURCE = rf"\. {TEXT} <&1 &>{OUTPUT} {STATUS_FD}>&-"
+# Backslashes keep aliases off; the redirection of STATUS_FD hides it from what the text starts.
+# What the text does to its output by `exec` is undone with the other two.
+_SOURCE = rf"\. {TEXT} >{OUTPUT} 2>&1 {STATUS_FD}>&-"
 _TELL = rf'\builtin echo "$?">&{STATUS_FD}'
 _FIRST, _SECOND = CALLS = ("@_", "@-")
 """What the two lines are called by: nobody's names, and short."""
@@ -39,7 +38,8 @@ AGAIN = -1
 """In the place of a status: nothing was run, the first line is to be sent whole."""
 _AGAIN = b"again"
 START = (
-    f"exec {CONTROL_FD}<&-;shopt -s expand_aliases;"
+    # Between commands bash has no output: what is not there need be neither kept nor restored.
+    f"exec {CONTROL_FD}<&- >&- 2>&-;shopt -s expand_aliases;"
     f"{_FIRST}(){{ \\builtin echo {_AGAIN.decode()}>&{STATUS_FD};}};"
     f'{_SECOND}(){{ {_TELL} "$1" "$2";}};'
     f"readonly -f {_FIRST} {_SECOND};alias {_FIRST}='{_SOURCE}' {_SECOND}='{_TELL}'\n"
