@@ -163,7 +163,7 @@ class MLGymEnv(gym.Env[str, str]):
 
     @property
     def last_transition(self) -> Transition | None:
-        """The last step, or the reset, as it is recorded; None before the first."""
+        """The last step, or the reset, as it is recorded; None where no reset succeeded."""
         return None if self._desk is None else self._desk.episode.last
 
     @last_transition.setter

@@ -193,9 +193,10 @@ class Episode:
         reason = self.exit_reason
         terminated = reason is ExitReason.SUBMITTED or reason is ExitReason.FORFEITED
         truncated = reason is not None and not terminated
+        # In the order of a transition's fields; its parent is the step in whose state it was taken.
         self._last = (
             self.steps,
-            self._last_step if self.steps else None,  # the one in whose state it was taken
+            self._last_step if self.steps else None,
             "",
             action,
             observation,

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 Split = Literal["validation", "test"]
@@ -89,7 +88,7 @@ class ToolCall(NamedTuple):
     """One call of a tool: the language shared by text agents, tool-calling agents and replay."""
 
     name: str
-    arguments: Mapping[str, Any] = MappingProxyType({})
+    arguments: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,8 +110,7 @@ class Seat:
         outcome = self._step(action)
         self.ended = outcome.terminated or outcome.truncated
         if not (self.ended and mode is AutoresetMode.SAME_STEP):
-            self.observation = outcome.observation
-            return outcome
+            return self._seen(outcome)
         fresh = self.begin_anew()
         final = outcome.observation, outcome.info
         return Outcome(
@@ -192,8 +191,10 @@ def columns(outcomes: Sequence[Outcome | None]) -> tuple[Floats, Flags, Flags, I
     """Rewards, terminations, truncations and infos as Gymnasium has them; None is nothing."""
     made = [outcome or _NOTHING for outcome in outcomes]
     infos = [
-        info if final is None else {"final_obs": final[0], "final_info": final[1], **info}
-        for *_, info, final in made
+        outcome.info
+        if outcome.final is None
+        else {"final_obs": outcome.final[0], "final_info": outcome.final[1], **outcome.info}
+        for outcome in made
     ]
     return (
         np.array([outcome.reward for outcome in made], dtype=np.float64),
