@@ -62,7 +62,7 @@ _EVERYWHERE = {
 GATES: Mapping[str, Mapping[str, Gate]] = {
     "bubblewrap": {
         **_EVERYWHERE,
-        "step_p50": Gate(4.0),
+        "step_p50": Gate(3.0),
         "cold_start": Gate(4.0),
         "reset": Gate(1.5),
         "validate": _VALIDATE,
@@ -71,7 +71,7 @@ GATES: Mapping[str, Mapping[str, Gate]] = {
         "vector_start": Gate(round(1 / 1.5, 3)),
         "vector_memory": Gate(12.0, "value"),
     },
-    "docker": {**_EVERYWHERE, "step_p50": Gate(15.0), "reset": Gate(0.1)},
+    "docker": {**_EVERYWHERE, "step_p50": Gate(12.0), "reset": Gate(0.1)},
 }
 """By backend and measure. The references differ between the backends, see `mlgym.bench.starts`."""
 

@@ -15,9 +15,9 @@ def test_a_ratio_is_how_many_times_more_we_take_whatever_the_unit() -> None:
 @pytest.mark.parametrize(
     ("backend", "name", "value", "reference", "ok"),
     [
-        ("bubblewrap", "step_p50", 0.4, 0.1, True),
-        ("bubblewrap", "step_p50", 0.41, 0.1, False),
-        ("docker", "step_p50", 1.5, 0.1, True),
+        ("bubblewrap", "step_p50", 0.3, 0.1, True),
+        ("bubblewrap", "step_p50", 0.31, 0.1, False),
+        ("docker", "step_p50", 1.2, 0.1, True),
         ("docker", "reset", 40.0, 300.0, False),
         ("bubblewrap", "timeout_sleep", 99.0, 1.0, True),
         ("docker", "output_1mb", 21.0, 20.0, False),

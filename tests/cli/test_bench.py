@@ -46,7 +46,7 @@ def test_the_table_says_of_each_gate_whether_it_holds_and_a_missed_one_is_no_fai
     assert ran.code == 0
     lines = [line.split("  ") for line in ran.out.splitlines()]
     rows = {line[0]: [cell.strip() for cell in line if cell.strip()] for line in lines}
-    assert rows["step_p50"] == ["step_p50", "0.25 ms", "0.1 ms", "2.50 x", "4 x", "ok", "R", "a"]
+    assert rows["step_p50"] == ["step_p50", "0.25 ms", "0.1 ms", "2.50 x", "3 x", "ok", "R", "a"]
     assert rows["cold_start"][1:] == ["123 ms", "10 ms", "12.34 x", "4 x", "MISSED", "cp", "b"]
     assert rows["timeout_sleep"][1:] == ["3 ms", "-", "-", "100 ms", "ok", "R", "c"]
     assert rows["memory"][1:] == ["-", "0.5 MB", "-", "R", "d"]
@@ -55,7 +55,7 @@ def test_the_table_says_of_each_gate_whether_it_holds_and_a_missed_one_is_no_fai
     lines = mlgym("bench", "--sandbox", "bubblewrap", "--markdown").out.splitlines()
     assert lines[0].startswith("Measured: bubblewrap, core 1 of 2")
     assert lines[2].count("|") == lines[3].count("|") == lines[4].count("|") == 9
-    assert lines[4] == "| `step_p50` | 0.25 ms | 0.1 ms | 2.50 x | 4 x | ok | R | a |"
+    assert lines[4] == "| `step_p50` | 0.25 ms | 0.1 ms | 2.50 x | 3 x | ok | R | a |"
 
 
 def test_a_core_that_there_is_not_is_a_mistake_in_the_call(mlgym: Mlgym) -> None:
