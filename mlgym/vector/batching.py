@@ -40,7 +40,7 @@ def unbatched(infos: Mapping[str, Any], number: int) -> dict[str, Any]:
     return made
 
 
-def _by_key(infos: Sequence[Info | None]) -> dict[str, tuple[Sequence[int], list[Any]]]:
+def _by_key(infos: Sequence[Info | None]) -> Mapping[str, tuple[Sequence[int], list[Any]]]:
     """Each key's values, and by whom they are."""
     known = [info for info in infos if info is not None]
     keys = known[0].keys() if known else ()
@@ -53,7 +53,7 @@ def _by_key(infos: Sequence[Info | None]) -> dict[str, tuple[Sequence[int], list
             have = found.setdefault(key, ([], []))
             have[0].append(number)
             have[1].append(value)
-    return {**found}
+    return found
 
 
 def _column(key: str, numbers: Sequence[int], values: list[Any], size: int) -> Any:

@@ -240,7 +240,7 @@ print('GAINED' if any(found) else 'nothing')
         alive=None,
         later=(
             "echo $LEFT$BASH_ENV; type left; ls -A ~ /tmp /dev/shm; trap -p DEBUG;"
-            " alias | grep -v @; jobs; umask",
+            " alias | grep -v '@[-_]='; jobs; umask",
         ),
         later_says=r"^\n.*not found\n/dev/shm:\n\n/home/agent:\n\n/tmp:\n0022\n$",
     ),

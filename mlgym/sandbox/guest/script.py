@@ -44,7 +44,8 @@ START = (
     f'{_SECOND}(){{ {_TELL} "$1" "$2";}};'
     f"readonly -f {_FIRST} {_SECOND};alias {_FIRST}='{_SOURCE}' {_SECOND}='{_TELL}'\n"
 ).encode()
-_SOURCE_LINE, _FIRST_LINE, _SECOND_LINE = _SOURCE.encode(), _FIRST.encode(), _SECOND.encode()
+# What is last on a line is `$_` in the next command, which must not be drawn at random.
+_SHORT, _WHOLE = (f"{first}\n{_SECOND} %b 0\n".encode() for first in (_FIRST, _SOURCE))
 _TOKEN_BYTES, _TOKEN_LENGTH = 3, 4
 _NO_SIGNS = bytes.maketrans(b"+/", b"xy")
 PIECE = 1 << 16
@@ -67,8 +68,7 @@ def new_tokens(at_once: int = 200) -> Iterator[bytes]:
 
 def run_line(token: bytes, *, whole: bool = False) -> bytes:
     """What bash is told for one command."""
-    # What is last on a line is `$_` in the next command, which must not be drawn at random.
-    return b"%b\n%b %b 0\n" % (_SOURCE_LINE if whole else _FIRST_LINE, _SECOND_LINE, token)
+    return (_WHOLE if whole else _SHORT) % token
 
 
 def parse_status(said: bytes, token: bytes) -> int | None:

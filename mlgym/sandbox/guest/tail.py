@@ -11,23 +11,19 @@ class Tail:
 
     def __init__(self, limit: int, kept: bytes = b"", total: int = 0) -> None:
         self.half = max(limit // 2, 1)
-        self.head: bytes | bytearray = kept[: self.half]
+        self.head = bytearray(kept[: self.half])
         self.tail = bytearray(kept[self.half :])
         self.total = total
 
     def add(self, data: bytes) -> None:
         self.total += len(data)
         room = self.half - len(self.head)
-        if not self.head and len(data) <= room:  # most streams have no second piece
-            self.head = data
+        if len(data) <= room:  # most streams end before their head is full
+            self.head += data
             return
         if room > 0:
-            if isinstance(self.head, bytes):
-                self.head = bytearray(self.head)
             self.head += data[:room]
             data = data[room:]
-            if not data:
-                return
         self.tail += data
         if len(self.tail) > 4 * self.half:
             del self.tail[: -self.half]
